@@ -516,7 +516,9 @@ def test_models_are_opened_in_another_process(tmp_path):
     subprocess.run([sys.executable, "-c", textwrap.dedent(script)], check=True, timeout=100, env=environment)
     for case in ALL:
         scores = np.load(tmp_path / f"{case.id}.npy")
-        np.testing.assert_allclose(scores, fitted(case).score_samples(data("vectors")), rtol=1e-5, err_msg=case.id)
+        np.testing.assert_allclose(
+            scores, fitted(case).score_samples(data("vectors")), rtol=1e-5, atol=1e-4, err_msg=case.id
+        )
 
 
 @pytest.fixture(scope="module")

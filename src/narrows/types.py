@@ -33,6 +33,10 @@ class Batch(NamedTuple):
     label: Tensor | None = None
     neighbor: Tensor | None = None
 
+    def to(self, device: torch.device) -> Batch:
+        """Return the batch on `device`."""
+        return Batch._make(None if part is None else part.to(device) for part in self)
+
     @property
     def near(self) -> Tensor | None:
         """Deprecated name of `neighbor`."""

@@ -59,6 +59,12 @@ def test_a_link_sets_a_cookie_and_leads_to_the_address_without_the_token(guarded
         assert socket.receive_json()["detail"]
 
 
+@pytest.mark.parametrize("other", ['g_state={"i_l":0}', "nameless", "=empty", "a b=c", "x=\xc3\xa9"])
+def test_cookies_of_other_programs_are_in_no_way(guarded, other):
+    for cookies in (f"{other}; {COOKIE}={TOKEN}", f"{COOKIE}={TOKEN}; {other}"):
+        assert guarded.get("/api/state", headers={"cookie": cookies.encode("latin-1")}).status_code == 200
+
+
 def test_each_port_has_a_cookie_of_its_own(guarded):
     other = {"host": "my-machine:9999"}
     answer = guarded.get(f"/?token={TOKEN}", headers={**VISIT, **other}, follow_redirects=False)

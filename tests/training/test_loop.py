@@ -24,6 +24,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from interrupting import interrupt_at
 from safetensors.torch import load_file
+from sklearn.base import clone
 from torch import nn
 
 from narrows import AE, VAE
@@ -242,6 +243,20 @@ def test_a_resumed_run_keeps_the_precision_that_was_chosen(tmp_path, monkeypatch
 
 
 # ------------------------------------------------------------------------------------------------------- Ctrl-C
+
+
+def test_ctrl_c_before_the_first_validation_keeps_what_was_learned(monkeypatch):
+    X = np.random.default_rng(0).normal(size=(400, 8))
+    X[:, 4:] = np.sin(2 * X[:, :4])
+    model = AE(4, hidden=(32,), batch_size=16, learning_rate=3e-3, max_epochs=20, random_state=0, precision="float32")
+    start = clone(model)
+    for estimator, step in ((start, 0), (model, 60)):
+        with monkeypatch.context() as patched:
+            interrupt_at(patched, step)
+            with pytest.raises(Interrupted):
+                estimator.fit(X)
+    assert not model.history_  # a validation comes every third epoch, after 69 steps
+    assert model.score(X) > start.score(X) + 0.005
 
 
 # 360 rows in batches of 16: 23 steps an epoch, a validation every 3 epochs, 276 steps in all

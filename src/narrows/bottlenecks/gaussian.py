@@ -132,7 +132,7 @@ def probabilistic_pca(variances: Tensor, noise: float, weight: float) -> LinearS
     and Bishop, Probabilistic principal component analysis (1999), https://doi.org/10.1111/1467-9868.00196; Lucas et
     al., Don't blame the ELBO! (2019), https://arxiv.org/abs/1911.02469.
     """
-    variances = variances.double()
+    variances = variances.cpu().double()  # Apple's GPUs have no double precision
     floor = 1e-6 * variances.max().clamp(min=1e-6)
     n = torch.minimum(variances, weight * torch.clamp(torch.as_tensor(noise), min=floor)).clamp(min=floor)
     signal = (variances - n).clamp(min=0).sqrt()

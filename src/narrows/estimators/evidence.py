@@ -76,6 +76,14 @@ class Evidence:
         """Fall of the held-out loss at the end, in nats per entry; None if there are too few measurements."""
         return remaining_fall(self.result.history, self.estimator.schema_.n_entries)
 
+    @property
+    def could_start_linear(self) -> bool:
+        """True if `start="pca"` would change the model: its networks have names, and it has no labels."""
+        network = self.value("network") if self.has("network") else "auto"
+        has_names = all(isinstance(name, str) for name in (network if isinstance(network, tuple) else (network,)))
+        is_random = self.has("start") and self.value("start") != "pca"
+        return is_random and has_names and self.estimator.model_.label is None
+
     def has(self, parameter: str) -> bool:
         """Return True if the estimator has this parameter."""
         return parameter in self.estimator.parameters()

@@ -313,7 +313,7 @@ def _better_reconstruction(evidence: Evidence) -> dict[str, Any]:
     """Return what lowers the error of reconstructions: the cause if one is known, otherwise a cheaper code."""
     if evidence.is_empty:
         return _fuller_code(evidence)
-    if evidence.has("start") and evidence.value("start") != "pca":
+    if evidence.could_start_linear:
         return {"start": "pca"}
     if change := _common_rate(evidence) or _longer(evidence):
         return change

@@ -160,7 +160,8 @@ class Job:
         A time limit or the user must have ended it.
         """
         can_go_on = self.is_over and self._is_limited and self.checkpoint.exists()
-        return max(_FEWEST_MORE, 2 * self.trained_seconds) if can_go_on else None
+        most = messages.MAX_SECONDS - self.trained_seconds
+        return min(most, max(_FEWEST_MORE, 2 * self.trained_seconds)) if can_go_on and most >= _FEWEST_MORE else None
 
     def _log_status(self) -> None:
         self.log.add("status", self.to_message().model_dump())

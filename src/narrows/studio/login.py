@@ -13,7 +13,6 @@ import contextlib
 import hashlib
 import hmac
 from functools import cache
-from http.cookies import CookieError, SimpleCookie
 from importlib import resources
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
@@ -160,12 +159,9 @@ async def _read_body(receive: Receive) -> bytes:
 
 
 def _read_cookies(headers: Headers, name: str) -> list[str]:
-    values = []
-    for header in headers.getlist("cookie"):
-        with contextlib.suppress(CookieError):
-            cookie = SimpleCookie(header).get(name)
-            values += [cookie.value] if cookie else []
-    return values
+    # not by SimpleCookie, which gives up at the first cookie that it cannot read; other programs on this host set some
+    pairs = (pair.partition("=") for header in headers.getlist("cookie") for pair in header.split(";"))
+    return [value.strip().strip('"') for key, _, value in pairs if key.strip() == name]
 
 
 def _parse_query(scope: Scope) -> list[tuple[str, str]]:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from narrows.studio.cells import Kind
 from narrows.studio.view import MAX_ABS_CODE
 
+MAX_SECONDS = 86_400  # of a training: a day
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Number = Annotated[float, Field(ge=-MAX_ABS_CODE, le=MAX_ABS_CODE, allow_inf_nan=False)]  # a number of a code
 Index = Annotated[int, Field(ge=0, le=2**31 - 1)]
@@ -352,7 +353,7 @@ class TrainingRequest(Body):
     upload: Annotated[str, Field(max_length=32)]
     recipe: Annotated[str, Field(max_length=64)]
     n_components: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
-    max_time: Annotated[float, Field(ge=1, le=86_400, allow_inf_nan=False)] = 60.0
+    max_time: Annotated[float, Field(ge=1, le=MAX_SECONDS, allow_inf_nan=False)] = 60.0
     max_epochs: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     likelihood: Annotated[str, Field(max_length=64)] = "auto"
     columns: Annotated[list[Annotated[str, Field(max_length=1000)]], Field(max_length=100_000)] | None = None
@@ -372,7 +373,7 @@ class AgainRequest(Body):
     """A request to repeat a training: with other parameters, or for longer, from its present weights."""
 
     change: Annotated[dict[Annotated[str, Field(max_length=64)], Any], Field(max_length=50)] = {}
-    more_seconds: Annotated[float, Field(ge=1, le=86_400, allow_inf_nan=False)] | None = None
+    more_seconds: Annotated[float, Field(ge=1, le=MAX_SECONDS, allow_inf_nan=False)] | None = None
 
 
 class JobState(BaseModel):

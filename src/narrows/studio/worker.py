@@ -225,7 +225,7 @@ def train(job: Mapping[str, Any], rows: Any, tracker: LiveTracker) -> None:
         tracker.emit("note", words=line)
     tracker.emit("stage", words="Saving the model")
     model.save(Path(job["out"]))
-    is_limited = any(finding.name == "time" for finding in model.findings_)
+    is_limited = any(finding.name == "time" and "max_time" in finding.change for finding in model.findings_)
     tracker.emit("saved", can_go_on=is_stopped or is_limited)
 
 

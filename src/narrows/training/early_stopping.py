@@ -66,6 +66,11 @@ class EarlyStopping:
                 "longer."
             )
 
+    def keep_if_best(self, loss: float | None) -> None:
+        """Keep the current weights if `loss` is the lowest held-out loss, or None, as it is without held-out rows."""
+        if loss is None or not loss >= self.best_loss:
+            self.snapshot()
+
     def _compare(self, loss: float) -> None:
         margin = _MIN_IMPROVEMENT * abs(self.best_loss) if math.isfinite(self.best_loss) else 0.0
         self.n_without_improvement = 0 if loss < self.best_loss - margin else self.n_without_improvement + 1

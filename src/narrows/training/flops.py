@@ -11,7 +11,6 @@ from narrows.data import Examples
 from narrows.model import Autoencoder, needs_gradient
 from narrows.objectives import Objective
 from narrows.training.rng import RandomStream, draws_globally
-from narrows.types import Batch
 
 _COMPILED_SAVES, _COMPILED_CONVOLUTIONS_SAVE = 0.35, 0.1  # shares of a training's time (docs/negative-results.md)
 
@@ -54,8 +53,7 @@ def count_costs(model: Autoencoder, objective: Objective, rows: Examples) -> Cos
     device = next(model.parameters()).device  # the CPU if the model will be sharded
     stream = RandomStream(0, rows.device, draws_globally(model, objective))
     with stream.use(), torch.set_grad_enabled(needs_gradient(model)):
-        batch = rows.batch(torch.arange(2, device=rows.device) % len(rows))
-        batch = Batch._make(None if part is None else part.to(device) for part in batch)
+        batch = rows.batch(torch.arange(2, device=rows.device) % len(rows)).to(device)
         if objective.neighbors is not None:  # neighbors are not known yet: use the examples themselves
             batch = batch._replace(neighbor=batch.x)
         objective.eval()(model.eval(), batch)

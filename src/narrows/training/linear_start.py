@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from narrows.data import Examples
+from narrows.data import Examples, spaced_indices
 from narrows.model import Autoencoder, inference_mode
 from narrows.networks import Decoder, Encoder
 from narrows.objectives import Objective
@@ -81,11 +81,11 @@ def principal_components(x: Tensor, n_components: int) -> tuple[Tensor, Tensor]:
             basis = torch.linalg.qr(x.T @ (x @ basis)).Q
         x = x @ basis
     if x.shape[0] < x.shape[1]:
-        values, vectors = torch.linalg.eigh((x @ x.T).double())
+        values, vectors = torch.linalg.eigh((x @ x.T).cpu().double())
         values, vectors = values.flip(0)[:k].clamp(min=0), vectors.flip(1)[:, :k]
         directions = vectors.T.to(x) @ x / values.sqrt().clamp(min=1e-12).to(x)[:, None]
     else:
-        values, vectors = torch.linalg.eigh((x.T @ x).double())
+        values, vectors = torch.linalg.eigh((x.T @ x).cpu().double())
         values, directions = values.flip(0)[:k].clamp(min=0), vectors.flip(1)[:, :k].T.to(x)
     if basis is not None:
         directions = directions @ basis.T
@@ -103,7 +103,7 @@ def _find_noise(variances: Tensor, total: float, n_features: int, weight: float)
 
     Components whose variance is below the noise carry nothing, and what they would carry is noise, too.
     """
-    values, rest = variances.double().tolist(), total
+    values, rest = variances.tolist(), total
     best = total / max(n_features, 1)
     for active in range(1, len(values) + 1):
         rest -= values[active - 1]
@@ -120,9 +120,10 @@ def _find_noise(variances: Tensor, total: float, n_features: int, weight: float)
 def _read_features(encoder: Encoder, rows: Examples, index: Tensor) -> Tensor:
     """Return the features of evenly spaced rows among `index`: n x n_shared, float32 or wider."""
     n = min(len(index), _ROWS, max(2, _NUMBERS // encoder.standardize.n_shared))
-    index = index[torch.linspace(0, len(index) - 1, n, device=index.device).round().long()]
+    index = index[torch.from_numpy(spaced_indices(len(index), n)).to(index.device)]
     standardize = encoder.standardize.eval()
-    parts = [encoder.shared(standardize(rows.batch(part).x)) for part in index.split(_BLOCK)]
+    device = _find_device(encoder)
+    parts = [encoder.shared(standardize(rows.batch(part).x.to(device))) for part in index.split(_BLOCK)]
     return torch.cat([part.to(torch.promote_types(part.dtype, torch.float32)) for part in parts])
 
 
@@ -130,9 +131,14 @@ def _learn_scale(model: Autoencoder, rows: Examples, index: Tensor) -> None:
     """Pass training rows through the model, as in training, so that the likelihood learns its scale."""
     model.train()
     for part in index[: _SCALE_BLOCKS * _BLOCK].split(_BLOCK):
-        batch = rows.batch(part)
+        batch = rows.batch(part).to(_find_device(model))
         output = model(batch)
         model.likelihood.update_scale(output.params.to(batch.target.dtype), batch.target, output.weight)
+
+
+def _find_device(module: nn.Module) -> torch.device:
+    """Return the device of the weights: the CPU if the model is still to be sharded."""
+    return next(module.parameters()).device
 
 
 def _set(layer: nn.Linear, weight: Tensor, bias: Tensor) -> None:

@@ -252,9 +252,9 @@ class Trainer:
         """Load the best weights, and complete the result. Raises Interrupted after an interrupt."""
         self.step.sums.average_over_processes()
         self.saver.save(self.is_over)  # even at the end, so that the result is on disk before anyone saves the model
-        if not math.isfinite(self.early_stopping.best_loss) and not find_non_finite(self.model):
-            with self.averaging.use():
-                self.early_stopping.snapshot()  # no validation yet, or no held-out rows: keep the last weights
+        if (interrupted or not math.isfinite(self.early_stopping.best_loss)) and not find_non_finite(self.model):
+            with self.averaging.use():  # no validation has seen these weights, or there are no held-out rows
+                self.early_stopping.keep_if_best(self.validation.measure()[0].get("loss"))
         self.early_stopping.load_snapshot()
         if self.plan.place.is_sharded:
             self.model, self.objective = self.originals

@@ -9,7 +9,7 @@ import { ExampleRows } from "./example-rows.js";
 
 /** @import {HistoryRow, Job, Progress, Sketch, Transport} from "../types" */
 
-const STOPPING = "Stopping: the learning rate is lowered first, then the best weights are kept";
+const STOPPING = "Stopping after this step; the best weights are kept";
 const TICK = 1000; // milliseconds
 
 export class TrainingProgress {
