@@ -69,6 +69,12 @@ def as_floats(X: np.ndarray) -> np.ndarray:
     return X
 
 
+def tensor_as_array(x: Tensor) -> np.ndarray:
+    """Return a tensor as an array on the CPU; half precision becomes float32."""
+    x = x.detach().cpu()
+    return (x.float() if x.dtype in (torch.float16, torch.bfloat16) else x).numpy()
+
+
 def as_array(X: Any, owner: str) -> np.ndarray:
     """Return X as an array of any shape. An array of numbers is not copied.
 
@@ -81,8 +87,7 @@ def as_array(X: Any, owner: str) -> np.ndarray:
     if isinstance(X, np.ma.MaskedArray):
         return _unmasked(X)
     if isinstance(X, Tensor):
-        X = X.detach().cpu()
-        return X.float().numpy() if X.dtype in (torch.bfloat16, torch.float16) else X.numpy()
+        return tensor_as_array(X)
     if isinstance(X, (list, tuple)) and X:
         shapes = _shapes(X)
         if len(shapes) > 1:

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from narrows.data.arrays import tensor_as_array
 from narrows.data.blocks import Blocks
 from narrows.data.schema import Schema
 from narrows.types import Batch
@@ -91,7 +92,7 @@ class MixingBuffer:
 
     def as_array(self) -> np.ndarray:
         """Return the rows in memory, the held-out ones first, as an array in the user's units."""
-        return as_user_rows(self.rows)
+        return tensor_as_array(self.rows)
 
     def hold_out(self, n: int) -> None:
         """Hold out the first `n` rows. Call it once, before the first epoch."""
@@ -147,7 +148,7 @@ class MixingBuffer:
 
     def _check(self, rows: Tensor) -> None:
         if len(rows) and self.check is not None:
-            self.check(as_user_rows(rows))
+            self.check(tensor_as_array(rows))
 
     def _read(self, n: int) -> Tensor:
         """Return the next `n` rows; fewer if the iterator has ended and cannot begin again."""
@@ -170,9 +171,3 @@ class MixingBuffer:
                 self.notes.append(_HAS_CHANGED)
             rows = torch.cat([rows, more])
         return rows
-
-
-def as_user_rows(rows: Tensor) -> np.ndarray:
-    """Return rows of an iterator as an array; half precision becomes float32."""
-    rows = rows.cpu()
-    return (rows.float() if rows.dtype in (torch.float16, torch.bfloat16) else rows).numpy()

@@ -22,8 +22,8 @@ from narrows.data import (
     spaced_indices,
     subsample_evenly,
 )
+from narrows.data.arrays import tensor_as_array
 from narrows.data.files.mapped import describe_zero_rows
-from narrows.data.mixing import as_user_rows
 from narrows.fitted import FittedModel
 from narrows.objectives import Objective
 
@@ -102,8 +102,8 @@ def open_training(X: Any, y: Any, estimator: FittedModel) -> Opened:
     more = blocks.peek() if len(first) == size < n else False
     if not more:
         note = f"The iterator ended after {len(first):,} of {n:,} rows (`max_examples`): its rows are drawn again."
-        return Opened(as_user_rows(first), blocks, notes=(note,) if len(first) < n else ())
-    return Opened(as_user_rows(first[spaced_indices(len(first), _SAMPLE_ROWS)]), blocks, first, n)
+        return Opened(tensor_as_array(first), blocks, notes=(note,) if len(first) < n else ())
+    return Opened(tensor_as_array(first[spaced_indices(len(first), _SAMPLE_ROWS)]), blocks, first, n)
 
 
 def check_components(n_components: int | None, owner: str) -> None:

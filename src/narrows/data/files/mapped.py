@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from narrows.data.arrays import as_floats, min_max, pieces
+from narrows.data.arrays import as_floats, min_max, pieces, tensor_as_array
 from narrows.data.files.mapping import SUFFIXES, MappedFile, find_mapped, map_file
 from narrows.params import counted
 
@@ -63,7 +63,7 @@ class MappedRows:
         parts = zip(self.files, self._parts, strict=True)
         dtypes = [_as_tensor(np.array(part[:0]), file.is_bfloat16).dtype for file, part in parts]
         self.tensor_dtype = functools.reduce(torch.promote_types, dtypes)
-        self.dtype = _as_array(torch.empty(0, dtype=self.tensor_dtype)).dtype
+        self.dtype = tensor_as_array(torch.empty(0, dtype=self.tensor_dtype)).dtype
         self.shape = (int(self._ends[-1]), *first)
         self.notes: list[str] = []
         self._touched = 0
@@ -95,12 +95,12 @@ class MappedRows:
         if isinstance(key, slice):
             start, stop, step = key.indices(len(self))
             if step == 1:
-                return _as_array(self._slice(start, stop))
+                return tensor_as_array(self._slice(start, stop))
             key = np.arange(start, stop, step)
         index = np.asarray(key)
         if index.dtype == bool:
             index = np.flatnonzero(index)
-        return _as_array(self.take(torch.from_numpy(np.ascontiguousarray(index, dtype=np.int64))))
+        return tensor_as_array(self.take(torch.from_numpy(np.ascontiguousarray(index, dtype=np.int64))))
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return np.asarray(self[:], dtype)
@@ -257,10 +257,6 @@ def _as_tensor(rows: np.ndarray, is_bfloat16: bool) -> Tensor:
     if not rows.dtype.isnative:
         rows = rows.astype(rows.dtype.newbyteorder("="))
     return torch.from_numpy(rows if rows.dtype == np.float16 else as_floats(rows))
-
-
-def _as_array(rows: Tensor) -> np.ndarray:
-    return (rows.float() if rows.dtype in (torch.float16, torch.bfloat16) else rows).numpy()
 
 
 def _width(shape: Sequence[int]) -> str:
