@@ -55,6 +55,19 @@ class TransformedGaussian(Stochastic):
             z, log_determinant = self.transform(mean + log_std.exp() * eps, h[..., n_gaussian:].to(mean.dtype))
         return Sample(z, log_q - log_determinant, self.log_prior(z))
 
+    @property
+    def n_start_rows(self) -> int:
+        """Number of training rows from which the prior starts."""
+        return self.prior.n_start_rows
+
+    def start_prior(self, x: Tensor, h: Tensor) -> None:
+        """Start the prior at training rows (n x shape) and their codes."""
+        self.prior.start(x, self.encode(h))
+
+    def mode_probs(self, z: Tensor) -> Tensor | None:
+        """Return p(k | z) of each mode of the prior (B x K), or None."""
+        return self.prior.mode_probs(z)
+
     def from_prior(self, eps: Tensor) -> Tensor:
         """Draw from the prior (n x L)."""
         return self.prior.from_noise(eps)

@@ -27,6 +27,7 @@ _ADDED_LATER: dict[str, Any] = {
     **{"posterior": "gaussian", "prior": "standard", "columns": None, "max_levels": 256, "start": "random"},
     **{"prefixes": "auto", "patience": 5_000, "n_aux": 256, "aux_weight": 0.25, "skip": False},
     **{"scale": "column", "center": "mean"},
+    **{"bound": "elbo", "n_groups": 4, "elbo_share": 0.5, "capacity": 0.0, "n_modes": 10},
     **{"max_examples": None, "buffer_size": "auto"},
 }
 

@@ -141,7 +141,9 @@ class ImportanceWeighted(Objective):
     def _shares(self, log_w: Tensor) -> Tensor:
         """Return the derivative of each example's bound by log w (B x T); its sum over the draws is 1."""
         shares = log_w.view(len(log_w), self.n_groups, -1).softmax(-1).view_as(log_w) / self.n_groups
-        return shares if self.elbo_share == 0 else torch.lerp(shares, shares.new_tensor(1 / self.n_draws), self.elbo_share)
+        return (
+            shares if self.elbo_share == 0 else torch.lerp(shares, shares.new_tensor(1 / self.n_draws), self.elbo_share)
+        )
 
     def _encoder_loss(self, model: Autoencoder, draws: _Draws, own: _Draws) -> Tensor:
         """Return a loss of value 0, whose gradient is that of the encoder's bound, and 0 for decoder and prior.
