@@ -31,6 +31,7 @@ class Prior(nn.Module, ABC):
         part of a mixture.
     is_separable : True if the components are independent of each other and have a KL each.
     n_start_rows : number of training rows that `start` takes; 0 if the prior has no such start.
+    n_modes : K, the number of modes of a mixture; 0 for other priors.
     """
 
     n_components: int
@@ -38,6 +39,7 @@ class Prior(nn.Module, ABC):
     n_unscaled_noise: int = 0
     is_separable: bool = False
     n_start_rows: int = 0
+    n_modes: int = 0
 
     def condition(self, encoder: nn.Module, split: Split) -> None:
         """Receive the encoder of the model, and the function from its output to means and log scales."""
@@ -111,9 +113,9 @@ class Mixture(Prior):
 
     n_unscaled_noise = 1
 
-    def __init__(self, n_components: int) -> None:
+    def __init__(self, n_components: int, n_modes: int) -> None:
         super().__init__()
-        self.n_components, self.n_noise = n_components, n_components + 1
+        self.n_components, self.n_noise, self.n_modes = n_components, n_components + 1, n_modes
 
     @abstractmethod
     def modes(self) -> tuple[Tensor, Tensor]:
@@ -169,7 +171,7 @@ class NormalMixture(Mixture):
     """
 
     def __init__(self, n_components: int, n_modes: int = 10) -> None:
-        super().__init__(n_components)
+        super().__init__(n_components, n_modes)
         self.means = nn.Parameter(torch.randn(n_modes, n_components))
         self.log_stds = nn.Parameter(torch.zeros(n_modes, n_components))
         self.n_start_rows = _MOST_START_ROWS
@@ -236,7 +238,7 @@ class VampPrior(Mixture):
     """
 
     def __init__(self, n_components: int, n_modes: int, mean: Tensor, std: Tensor, shape: Sequence[int]) -> None:
-        super().__init__(n_components)
+        super().__init__(n_components, n_modes)
         self.pseudo_inputs = nn.Parameter(mean + std * torch.randn(n_modes, *shape))
         self.n_start_rows = n_modes
         self.register_load_state_dict_post_hook(_mark_started)

@@ -203,6 +203,11 @@ class Stochastic(Bottleneck):
         """Standard deviation of each component under the prior (L); None where it is not known."""
         return None
 
+    @property
+    def n_modes(self) -> int:
+        """Number of modes of the prior, if it is a mixture; otherwise 0."""
+        return 0
+
     def mode_probs(self, z: Tensor) -> Tensor | None:
         """Return p(k | z) of each mode of the prior (B x K) at codes z (B x L); None if it is not a mixture."""
         return None

@@ -64,6 +64,11 @@ class TransformedGaussian(Stochastic):
         """Start the prior at training rows (n x shape) and their codes."""
         self.prior.start(x, self.encode(h))
 
+    @property
+    def n_modes(self) -> int:
+        """Number of modes of the prior; 0 if it is not a mixture."""
+        return self.prior.n_modes
+
     def mode_probs(self, z: Tensor) -> Tensor | None:
         """Return p(k | z) of each mode of the prior (B x K), or None."""
         return self.prior.mode_probs(z)

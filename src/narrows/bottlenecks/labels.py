@@ -225,6 +225,11 @@ class Joint(Stochastic):
         """Start the prior of the free part."""
         self.free.start_prior(x, self._free_inputs(h))
 
+    @property
+    def n_modes(self) -> int:
+        """Number of modes of the prior; 0 if it is not a mixture."""
+        return self._stochastic.n_modes
+
     def mode_probs(self, z: Tensor) -> Tensor | None:
         """Return p(k | z) of each mode of the free part's prior (B x K), or None."""
         return self._stochastic.mode_probs(z)

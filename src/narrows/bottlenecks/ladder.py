@@ -4,9 +4,9 @@
     q(z | x) = N(top; mean, std^2) N(bottom; m, 1 / (1 / s^2 + 1 / p_std^2)),    h = (top's mean and std, mean and s)
     m = (mean / s^2 + p_mean / p_std^2) / (1 / s^2 + 1 / p_std^2)
 
-The bottom group's posterior is the product of the encoder's Gaussian and of the prior from above, so both are used where
-they are certain: Sonderby et al., Ladder variational autoencoders (2016), https://arxiv.org/abs/1602.02282. The decoder
-here gets both groups.
+The bottom group's posterior is the product of the encoder's Gaussian and of the prior from above, so both are used
+where they are certain: Sonderby et al., Ladder variational autoencoders (2016), https://arxiv.org/abs/1602.02282. The
+decoder here gets both groups.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
     L_K(x) = E log 1/K sum_k w_k <= log p(x),    w_k = p(x | z_k) p(z_k) / q(z_k | x),  z_k ~ q(z | x)        nats
 
 K = 1 is the ELBO, and the bound rises to log p(x) as K grows: Burda, Grosse and Salakhutdinov, Importance weighted
-autoencoders (2016), https://arxiv.org/abs/1509.00519. But with more draws the gradient of the encoder becomes noise: its
-mean shrinks faster than its deviation. With T = M K draws of each example,
+autoencoders (2016), https://arxiv.org/abs/1509.00519. But with more draws the gradient of the encoder becomes noise:
+its mean shrinks faster than its deviation. With T = M K draws of each example,
 
     IWAE   L_T                        MIWAE  the mean of M bounds L_K, which has a better gradient for the encoder
     CIWAE  s ELBO + (1 - s) L_T       PIWAE  the mean of M bounds L_K for the encoder, L_T for decoder and prior

@@ -36,7 +36,21 @@ from narrows.recipes.sparsity import (
     assemble_dictionary,
     make_code,
 )
-from narrows.recipes.variational import BOUNDS, POSTERIORS, PRIORS, make_variational_code, make_variational_objective
+from narrows.recipes.variational import (
+    Beta,
+    Bound,
+    CapacityNats,
+    Draws,
+    ELBOShare,
+    FreeNats,
+    Groups,
+    Modes,
+    Posterior,
+    Prior,
+    Warmup,
+    make_variational_code,
+    make_variational_objective,
+)
 
 
 @register(purpose="features")
@@ -64,39 +78,17 @@ def vae(
     schema: Schema,
     n_components: Components = 2,
     *,
-    beta: Annotated[float, Real(0), "weight of the KL divergence from the prior; 1 gives the ELBO"] = 1.0,
-    kl_warmup: Annotated[
-        float, Real(0, 0.7), "share of the training in which the weight of the KL (or the `capacity`) grows from 0"
-    ] = 0.1,
-    free_nats: Annotated[float, Real(0), "KL in nats that each component may have at no cost"] = 0.0,
-    capacity: Annotated[
-        float, Real(0), "nats that the code shall carry: the KL's distance from it counts, not the KL; 0 for none"
-    ] = 0.0,
-    bound: Annotated[
-        str,
-        OneOf(BOUNDS),
-        "bound on the log-likelihood to maximise: 'elbo' takes one draw of each code, the others several",
-    ] = "elbo",
-    n_draws: Annotated[
-        int, Integer(1), "codes drawn for each example; more make the bound tighter and the training slower"
-    ] = 8,
-    n_groups: Annotated[
-        int, Integer(1), "groups of draws with a bound each, for 'miwae' and (of the encoder) 'piwae'"
-    ] = 4,
-    elbo_share: Annotated[float, Real(0, 1), "share of the ELBO in the bound 'ciwae'"] = 0.5,
-    posterior: Annotated[
-        str,
-        OneOf(POSTERIORS),
-        "distribution of the code of one example; 'flow' (which needs the extra `flows`) and 'planar' have any shape, "
-        "'ladder' has two groups of components, of which one depends on the other",
-    ] = "gaussian",
-    prior: Annotated[
-        str,
-        OneOf(PRIORS),
-        "distribution of all codes: 'standard' (mean 0, scale 1), 'mixture' (a learned mixture of Gaussians), 'vamp' "
-        "(of the posteriors of learned examples) or 'flow' (of any shape; needs the extra `flows`)",
-    ] = "standard",
-    n_modes: Annotated[int, Integer(1), "number of modes of the priors 'mixture' and 'vamp'"] = 10,
+    beta: Beta = 1.0,
+    kl_warmup: Warmup = 0.1,
+    free_nats: FreeNats = 0.0,
+    capacity: CapacityNats = 0.0,
+    bound: Bound = "elbo",
+    n_draws: Draws = 8,
+    n_groups: Groups = 4,
+    elbo_share: ELBOShare = 0.5,
+    posterior: Posterior = "gaussian",
+    prior: Prior = "standard",
+    n_modes: Modes = 10,
     conditional: Conditional = False,
     label_weight: LabelWeight = 10.0,
     network: Network = "auto",

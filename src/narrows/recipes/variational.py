@@ -3,16 +3,46 @@
 from __future__ import annotations
 
 import math
+from typing import Annotated
 
 import torch
 
 from narrows import bottlenecks, priors
 from narrows.data import ArrayScale, Schema
 from narrows.objectives import Capacity, ImportanceWeighted, Objective, WeightedObjective
+from narrows.params import Integer, OneOf, Real
 
-POSTERIORS = ("gaussian", "laplace", "flow", "planar", "ladder")
-PRIORS = ("standard", "mixture", "vamp", "flow")
-BOUNDS = ("elbo", "iwae", "miwae", "piwae", "ciwae")
+Beta = Annotated[float, Real(0), "weight of the KL divergence from the prior; 1 gives the ELBO"]
+Warmup = Annotated[
+    float, Real(0, 0.7), "share of the training in which the weight of the KL (or the `capacity`) grows from 0"
+]
+FreeNats = Annotated[float, Real(0), "KL in nats that each component may have at no cost"]
+CapacityNats = Annotated[
+    float,
+    Real(0),
+    "KL in nats that the code of each example shall have: the distance from it is charged, not the KL; 0 for none",
+]
+Bound = Annotated[
+    str,
+    OneOf(("elbo", "iwae", "miwae", "piwae", "ciwae")),
+    "bound on the log-likelihood to maximise: 'elbo' takes one draw of each code, the others several",
+]
+Draws = Annotated[int, Integer(1), "codes drawn for each example; more make the bound tighter and the training slower"]
+Groups = Annotated[int, Integer(1), "groups of draws with a bound each, for 'miwae' and (of the encoder) for 'piwae'"]
+ELBOShare = Annotated[float, Real(0, 1), "share of the ELBO in the bound 'ciwae'"]
+Posterior = Annotated[
+    str,
+    OneOf(("gaussian", "laplace", "flow", "planar", "ladder")),
+    "distribution of the code of one example; 'flow' (with the extra `flows`) and 'planar' have any shape, 'ladder' has "
+    "two groups of components, of which one depends on the other",
+]
+Prior = Annotated[
+    str,
+    OneOf(("standard", "mixture", "vamp", "flow")),
+    "distribution of all codes: 'standard' (mean 0, scale 1), 'mixture' (a learned mixture of Gaussians), 'vamp' (a "
+    "mixture of posteriors of learned examples) or 'flow' (of any shape; with the extra `flows`)",
+]
+Modes = Annotated[int, Integer(1), "number of modes of the priors 'mixture' and 'vamp'"]
 _OWN_PRIOR = ("laplace", "ladder")  # posteriors that come with a prior
 
 
@@ -102,13 +132,13 @@ def make_variational_objective(
     for name, value, plain in (("beta", beta, 1), ("free_nats", free_nats, 0), ("capacity", capacity, 0)):
         if value != plain:
             raise ValueError(
-                f"The `{name}` parameter of VAE must be {plain} with bound={bound!r}, which would not be a bound on the "
+                f"The `{name}` parameter of VAE must be {plain} with bound={bound!r}, which would be no bound on the "
                 f"log-likelihood otherwise. Got {value:g} instead."
             )
     if bound in ("miwae", "piwae") and n_draws % n_groups:
         raise ValueError(
-            f"The `n_groups` parameter of VAE must divide n_draws={n_draws}, so that all groups have as many draws. Got "
-            f"{n_groups} instead."
+            f"The `n_groups` parameter of VAE must divide n_draws={n_draws}, so that all groups have as many draws. "
+            f"Got {n_groups} instead."
         )
     return ImportanceWeighted(
         n_draws,
