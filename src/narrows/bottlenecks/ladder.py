@@ -88,5 +88,5 @@ class Ladder(Stochastic):
     def _prior_of_bottom(self, top: Tensor) -> tuple[Tensor, Tensor]:
         """Return the mean and the log standard deviation of p(bottom | top), in at least single precision."""
         with torch.autocast(top.device.type, enabled=False):
-            mean, log_std = split_mean_and_log_scale(self.down(top.to(self.down[0].weight.dtype)))
+            mean, log_std = split_mean_and_log_scale(self.down(top.to(next(self.down.parameters()).dtype)))
         return mean.to(top.dtype), log_std.to(top.dtype)

@@ -33,8 +33,8 @@ ELBOShare = Annotated[float, Real(0, 1), "share of the ELBO in the bound 'ciwae'
 Posterior = Annotated[
     str,
     OneOf(("gaussian", "laplace", "flow", "planar", "ladder")),
-    "distribution of the code of one example; 'flow' (with the extra `flows`) and 'planar' have any shape, 'ladder' has "
-    "two groups of components, of which one depends on the other",
+    "distribution of the code of one example; 'flow' (with the extra `flows`) and 'planar' have any shape, 'ladder' "
+    "has two groups of components, of which one depends on the other",
 ]
 Prior = Annotated[
     str,
