@@ -48,9 +48,7 @@ def measure_likelihood(name: str, seed: int) -> dict[str, float]:
     """Return the negative log-likelihood of test images in nats, and the seconds of the fit."""
     X, T = ((load("digits", split).X >= 0.5).astype(np.uint8) for split in ("train", "test"))
     recipe, parameters = _MODELS[name]
-    model = narrows.estimator(recipe)(
-        8, **parameters, **_COMMON, batch_size=64, n_iter_no_change=40, random_state=seed
-    )
+    model = narrows.estimator(recipe)(8, **parameters, **_COMMON, batch_size=64, n_iter_no_change=40, random_state=seed)
     begun = time.perf_counter()
     model.fit(X)
     seconds = time.perf_counter() - begun

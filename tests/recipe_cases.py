@@ -113,7 +113,7 @@ OTHERS = (
     Case("vae", prior="mixture"),
     Case("vae", posterior="flow"),
     Case("vae", conditional=True, n_missing=1),
-    Case("vae", prior="flow"),
+    Case("vae", posterior="planar", prior="flow"),
     Case("vae", prior="vamp", conditional=True, n_missing=1),
     Case("vae", bound="piwae", prior="mixture", conditional=True, n_missing=1),
     Case("sae", sparsity="l1"),

@@ -295,6 +295,7 @@ class FlowPrior(Prior):
 
     def log_prob(self, z: Tensor) -> Tensor:
         """Return log N(f(z); 0, I) + log |det df / dz| (B)."""
+        z = z.to(next(self.transforms.parameters()).dtype)
         total = z.new_zeros(z.shape[:-1])
         with torch.autocast(z.device.type, enabled=False):  # bfloat16 would lose digits of the determinants
             for transform in self.transforms:
@@ -304,6 +305,7 @@ class FlowPrior(Prior):
 
     def from_noise(self, eps: Tensor) -> Tensor:
         """Return the code whose image is the noise (n x L)."""
+        eps = eps.to(next(self.transforms.parameters()).dtype)
         with torch.autocast(eps.device.type, enabled=False):
             for transform in reversed(self.transforms):
                 eps = transform().inv(eps)

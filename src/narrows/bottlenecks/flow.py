@@ -132,15 +132,28 @@ class FlowPosterior(TransformedGaussian):
             ) from error
         flow = zuko.flows.MAF(n_components, n_context, transforms=transforms, hidden_features=hidden)
         self.transforms = nn.ModuleList(flow.transform.transforms)
+        for transform in self.transforms:  # each starts as the identity
+            *_, last = (layer for layer in transform.modules() if isinstance(layer, nn.Linear))
+            nn.init.zeros_(last.weight)
+            nn.init.zeros_(last.bias)
 
     def transform(self, z: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
         """Apply one transform after the other."""
+        dtype = next(self.transforms.parameters()).dtype
+        z, context = z.to(dtype), context.to(dtype)
         total = torch.zeros_like(z[..., 0])
-        context = context.to(next(self.transforms.parameters()).dtype)
         for transform in self.transforms:
             z, log_determinant = transform(context).call_and_ladj(z)
             total = total + log_determinant
         return z, total
+
+    def linear_start(self, variances: Tensor, noise: float, weight: float) -> LinearStart:
+        """Return probabilistic PCA, without a context."""
+        gaussian = probabilistic_pca(variances, noise, weight)
+        n_context = self.n_inputs - 2 * self.n_components
+        return LinearStart(
+            F.pad(gaussian.encode, (0, 0, 0, n_context)), F.pad(gaussian.bias, (0, n_context)), gaussian.scale
+        )
 
 
 class PlanarPosterior(TransformedGaussian):

@@ -67,6 +67,8 @@ def fingerprint(
     values = {k: to_json(v) for k, v in estimator.get_params(deep=False).items() if k not in _NO_EFFECT}
     values |= {k: to_json(v) for k, v in getattr(estimator, "decided_", {}).items()}
     values = {k: v for k, v in values.items() if k not in _ADDED_LATER or v != _ADDED_LATER[k]}
+    if getattr(estimator, "bound", None) == "elbo":
+        values.pop("n_draws", None)  # the ELBO takes one draw
     network = getattr(estimator, "network", None)
     parts = network if isinstance(network, (tuple, list)) else [network]
     # two modules of the same class can differ in their layers and shapes
