@@ -9,10 +9,11 @@ from narrows.bottlenecks.base import (
     active_components,
     as_stochastic,
 )
-from narrows.bottlenecks.flow import FlowPosterior
+from narrows.bottlenecks.flow import FlowPosterior, PlanarPosterior
 from narrows.bottlenecks.gaussian import Gaussian
 from narrows.bottlenecks.interpolation import lerp, slerp
 from narrows.bottlenecks.labels import UNKNOWN, Joint, Label, LabelHead, RegressionHead, as_sparse, label_of
+from narrows.bottlenecks.ladder import Ladder
 from narrows.bottlenecks.laplace import Laplace
 from narrows.bottlenecks.plain import Hidden, Plain
 from narrows.bottlenecks.quantized import VectorQuantizer
@@ -34,9 +35,11 @@ __all__ = [
     "KLRate",
     "Label",
     "LabelHead",
+    "Ladder",
     "Laplace",
     "LinearStart",
     "Plain",
+    "PlanarPosterior",
     "RegressionHead",
     "Sample",
     "Selective",

@@ -1,6 +1,7 @@
 """Objectives: the loss that a training step minimises."""
 
 from narrows.objectives.base import Cost, CostValue, NeighborPairs, Objective, frozen
+from narrows.objectives.capacity import Capacity
 from narrows.objectives.cells import GapCost, SquaredError
 from narrows.objectives.dictionaries import GateReconstruction, Prefixes
 from narrows.objectives.importance import ImportanceWeighted
@@ -17,6 +18,7 @@ from narrows.renamed import module_getattr
 
 __all__ = [
     "AUX_WEIGHT",
+    "Capacity",
     "Cost",
     "CostValue",
     "DeadUnitRevival",

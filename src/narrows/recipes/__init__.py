@@ -12,10 +12,22 @@ from narrows.recipes.fields import (
     OptionalComponents,
 )
 from narrows.recipes.models import ae, dae, mapae, sae, vae
-from narrows.recipes.presets import betavae
+from narrows.recipes.presets import (
+    betavae,
+    ciwae,
+    disentangledbetavae,
+    gmvae,
+    iwae,
+    laddervae,
+    miwae,
+    piwae,
+    vae_iaf,
+    vae_linnf,
+    vamp,
+)
 from narrows.recipes.registry import PURPOSES, RECIPES, Parts, Recipe, available, get, preset, register
 from narrows.recipes.table import tableae
-from narrows.recipes.variants import factorvae, iwae, vqvae
+from narrows.recipes.variants import factorvae, vqvae
 
 __all__ = [
     "PURPOSES",
@@ -35,17 +47,26 @@ __all__ = [
     "assemble",
     "available",
     "betavae",
+    "ciwae",
     "dae",
+    "disentangledbetavae",
     "factorvae",
     "get",
+    "gmvae",
     "iwae",
     "label_terms",
     "labels_of",
+    "laddervae",
     "mapae",
+    "miwae",
+    "piwae",
     "preset",
     "register",
     "sae",
     "tableae",
     "vae",
+    "vae_iaf",
+    "vae_linnf",
+    "vamp",
     "vqvae",
 ]
