@@ -4,16 +4,28 @@ from narrows.bottlenecks.base import (
     ACTIVE_VARIANCE,
     Bottleneck,
     LinearStart,
+    PriorCode,
     Sample,
     Stochastic,
     active_components,
+    as_prior_code,
     as_stochastic,
 )
 from narrows.bottlenecks.flow import FlowPosterior
 from narrows.bottlenecks.gaussian import Gaussian
 from narrows.bottlenecks.interpolation import lerp, slerp
-from narrows.bottlenecks.labels import UNKNOWN, Joint, Label, LabelHead, RegressionHead, as_sparse, label_of
+from narrows.bottlenecks.labels import (
+    UNKNOWN,
+    Joint,
+    Label,
+    LabelHead,
+    RegressionHead,
+    as_sparse,
+    gaussian_posterior,
+    label_of,
+)
 from narrows.bottlenecks.laplace import Laplace
+from narrows.bottlenecks.matched import Matched
 from narrows.bottlenecks.plain import Hidden, Plain
 from narrows.bottlenecks.quantized import VectorQuantizer
 from narrows.bottlenecks.selective import BatchTopK, Gated, JumpReLU, Selective, TopK, normal_threshold
@@ -36,7 +48,9 @@ __all__ = [
     "LabelHead",
     "Laplace",
     "LinearStart",
+    "Matched",
     "Plain",
+    "PriorCode",
     "RegressionHead",
     "Sample",
     "Selective",
@@ -45,8 +59,10 @@ __all__ = [
     "TopK",
     "VectorQuantizer",
     "active_components",
+    "as_prior_code",
     "as_sparse",
     "as_stochastic",
+    "gaussian_posterior",
     "label_of",
     "lerp",
     "normal_threshold",
