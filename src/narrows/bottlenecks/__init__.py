@@ -29,6 +29,7 @@ from narrows.bottlenecks.matched import Matched
 from narrows.bottlenecks.plain import Hidden, Plain
 from narrows.bottlenecks.quantized import VectorQuantizer
 from narrows.bottlenecks.selective import BatchTopK, Gated, JumpReLU, Selective, TopK, normal_threshold
+from narrows.bottlenecks.selector import Selector
 from narrows.bottlenecks.sparse import L1, KLRate, Sparse
 
 __all__ = [
@@ -54,6 +55,7 @@ __all__ = [
     "RegressionHead",
     "Sample",
     "Selective",
+    "Selector",
     "Sparse",
     "Stochastic",
     "TopK",

@@ -41,7 +41,8 @@ class CodeAdversary(Cost):
     def forward(self, model: Autoencoder, batch: Batch, output: Output) -> CostValue:
         """Return - log D(z) of each example (B), and the discriminator's loss (not validated)."""
         code = model.prior_code
-        assert code is not None and self.opponent is not None
+        assert code is not None  # recipes give this cost to codes with a prior
+        assert self.opponent is not None
         z = _widened(output.code.free)
         draws = code.from_prior(rng.randn_like(z.new_empty(len(z), code.n_prior_noise))).detach()
         fooled = F.softplus(-_widened(frozen(self.opponent, z))).squeeze(1)
@@ -68,8 +69,9 @@ class ExampleAdversary(Cost):
     def forward(self, model: Autoencoder, batch: Batch, output: Output) -> CostValue:
         """Return the cost of each example (B), and the opponent's loss (not validated)."""
         code = model.prior_code
-        assert code is not None and self.opponent is not None
-        features, head = self.opponent
+        assert code is not None  # recipes give this cost to codes with a prior
+        assert self.opponent is not None
+        features = self.opponent[0]
         mean, z, real = model.likelihood.mean, output.code.z, batch.target
         restored = mean(output.params)
         if batch.observed is not None:  # a missing entry is as it was decoded

@@ -53,8 +53,10 @@ class DecoderJacobian(Cost):
 
     def forward(self, model: Autoencoder, batch: Batch, output: Output) -> CostValue:
         """Return the estimate for each example (B)."""
-        probe = _signs(model.likelihood.mean(output.params).detach())
-        return CostValue(squared_norms(lambda z: model.likelihood.mean(model.decoder(z)), output.code.z, [probe]))
+        free, z, mean = output.code.free, output.code.z, model.likelihood.mean
+        label = z[:, free.shape[1] :]
+        probe = _signs(mean(output.params).detach())
+        return CostValue(squared_norms(lambda codes: mean(model.decoder(torch.cat([codes, label], 1))), free, [probe]))
 
 
 class CodeNorm(Cost):

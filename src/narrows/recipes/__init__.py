@@ -12,8 +12,11 @@ from narrows.recipes.fields import (
     OptionalComponents,
 )
 from narrows.recipes.models import ae, dae, mapae, sae, vae
-from narrows.recipes.presets import betavae
+from narrows.recipes.perceptual import msssimvae, vaegan
+from narrows.recipes.presets import betavae, raegp, swae
 from narrows.recipes.registry import PURPOSES, RECIPES, Parts, Recipe, available, get, preset, register
+from narrows.recipes.regularized import aae, betatcvae, contractiveae, dipvae, infovae, nestedae, rae, wae
+from narrows.recipes.selection import concreteae
 from narrows.recipes.table import tableae
 from narrows.recipes.variants import factorvae, iwae, vqvae
 
@@ -31,21 +34,34 @@ __all__ = [
     "OptionalComponents",
     "Parts",
     "Recipe",
+    "aae",
     "ae",
     "assemble",
     "available",
+    "betatcvae",
     "betavae",
+    "concreteae",
+    "contractiveae",
     "dae",
+    "dipvae",
     "factorvae",
     "get",
+    "infovae",
     "iwae",
     "label_terms",
     "labels_of",
     "mapae",
+    "msssimvae",
+    "nestedae",
     "preset",
+    "rae",
+    "raegp",
     "register",
     "sae",
+    "swae",
     "tableae",
     "vae",
+    "vaegan",
     "vqvae",
+    "wae",
 ]
