@@ -39,7 +39,9 @@ class EncoderJacobian(Cost):
             probes = list(torch.eye(n, dtype=like.dtype, device=like.device).unsqueeze(1).expand(n, len(like), n))
         else:
             probes = [_signs(like) for _ in range(_N_PROBES)]
-        total = squared_norms(lambda x: model.bottleneck.encode(model.encoder(x)), batch.x, probes)
+        # `forward`, because a validation collects what calls of the encoder return
+        encode = model.encoder.forward
+        total = squared_norms(lambda x: model.bottleneck.encode(encode(x)), batch.x, probes)
         return CostValue(total if n <= _MOST_EXACT else total / _N_PROBES)
 
 

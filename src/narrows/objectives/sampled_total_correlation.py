@@ -52,13 +52,20 @@ class SampledTotalCorrelation(Cost):
     def of_codes(self, z: Tensor, mean: Tensor, log_std: Tensor) -> Tensor:
         """Return the estimate in nats (B) for codes z drawn from N(mean, exp(log_std)^2); all are B x L."""
         mean, log_std, own = batch_rows(mean), batch_rows(log_std), row_numbers(z)
-        n = len(mean)
-        n_examples = n if self.n_examples is None else max(self.n_examples, n)
         # B x n x L: each code under the posterior of each example of the batch
         log_q = -0.5 * ((z[:, None] - mean) * (-log_std).exp()).square() - log_std - _HALF_LOG_2PI
+        n = len(mean)
         is_own = own[:, None] == torch.arange(n, device=z.device)
-        others = math.log((n_examples - 1) / n_examples / (n - 1)) if n > 1 else -math.inf
-        log_weight = torch.where(is_own, -math.log(n_examples) if n > 1 else 0.0, others).to(z.dtype)
+        log_weight = self._log_weight(is_own.to(z.dtype))
         joint = (log_q.sum(2) + log_weight).logsumexp(1)
         components = (log_q + log_weight[:, :, None]).logsumexp(1)
         return joint - components.sum(1)
+
+    def _log_weight(self, is_own: Tensor) -> Tensor:
+        """Return the log weight of each example of the batch in the estimate for each code: B x n, as `is_own`."""
+        n = is_own.shape[1]
+        if n == 1:
+            return torch.zeros_like(is_own)
+        n_examples = n if self.n_examples is None else max(self.n_examples, n)
+        own, others = -math.log(n_examples), math.log((n_examples - 1) / n_examples / (n - 1))
+        return others + (own - others) * is_own

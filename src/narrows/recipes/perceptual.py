@@ -55,7 +55,7 @@ def vaegan(
     )
 
 
-@register(purpose="generate")
+@register(purpose="generate", is_visual=True)
 def msssimvae(
     schema: Schema,
     n_components: Components = 2,
