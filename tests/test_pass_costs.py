@@ -1,6 +1,7 @@
 """Costs of a whole pass: against double loops, closed forms, autograd and other implementations."""
 
 import copy
+import functools
 import itertools
 
 import numpy as np
@@ -548,3 +549,51 @@ def test_costs_of_the_whole_code_are_early_stoppings_too():
         record["valid_nll"] + record["valid_kl"] + 3 * record["valid_dip"], rel=1e-5
     )
     assert WeightedObjective({"dip": 1.0}, costs=(CovariancePenalty(True, 1.0),)).weights == {"dip": 1.0}
+
+
+@functools.cache
+def concrete():
+    """A model that selects 3 of 40 columns and its data: 25 of noise, 3 sources, and 12 sums of these."""
+    rng = np.random.default_rng(0)
+    sources = rng.normal(size=(600, 3))
+    X = np.concatenate([rng.normal(size=(600, 25)), sources, sources @ rng.normal(size=(3, 12))], 1)
+    settings = {"hidden": (), "max_epochs": 150, "random_state": 0, "device": "cpu", "precision": "float32"}
+    return narrows.estimator("concreteae")(3, **settings).fit(X), X
+
+
+class TestConcreteAE:
+    def test_it_selects_columns_that_explain_the_others(self):
+        model, X = concrete()
+        indices = model.selected_features_.indices
+        assert len(set(indices.tolist())) == 3
+        assert indices.min() >= 25  # of three at random all are so in 5 % of draws
+        informative = X[:, 25:]
+        left = (informative - model.reconstruct(X)[:, 25:]).var() / informative.var()
+        assert left < 0.1
+
+    def test_names_and_supports(self):
+        model, X = concrete()
+        indices, names = model.selected_features_
+        assert names == [f"x{j}" for j in indices]
+        assert model.get_support(indices=True).tolist() == sorted(indices)
+        assert np.flatnonzero(model.get_support()).tolist() == sorted(indices)
+        standardised = (X - X.mean(0)) / X.std(0)
+        for i, j in enumerate(indices):
+            assert abs(np.corrcoef(model.transform(X)[:, i], standardised[:, j])[0, 1]) > 0.9999
+
+    @pytest.mark.parametrize("shape", [(8, 9), (8, 9, 3)])
+    def test_pixels_have_their_place_in_the_users_layout(self, shape):
+        images = np.random.default_rng(0).integers(0, 255, size=(40, *shape)).astype(np.uint8)
+        model = narrows.estimator("concreteae")(4, **QUICK).fit(images)
+        indices, names = model.selected_features_
+        codes = model.transform(images)
+        for i, j in enumerate(indices):
+            place = np.unravel_index(j, shape)
+            assert names[i] == "pixel " + ", ".join(map(str, place))
+            assert np.corrcoef(codes[:, i], images[(slice(None), *place)])[0, 1] == pytest.approx(1)
+
+    def test_tables_are_refused(self):
+        pandas = pytest.importorskip("pandas")
+        frame = pandas.DataFrame({"a": ["x", "y"] * 20, "b": np.arange(40.0)})
+        with pytest.raises(ValueError, match="ConcreteAE needs vectors or images"):
+            narrows.estimator("concreteae")(1, **QUICK).fit(frame)
