@@ -1,5 +1,9 @@
-"""Recipes: models by name. A recipe chooses the five parts of a model and its objective."""
+"""Recipes: models by name. A recipe chooses the five parts of a model and its objective.
 
+A module of recipes registers them when it is imported here. `get(name).make` is the function of any recipe.
+"""
+
+from narrows.recipes import perceptual, presets, regularized, selection, variants
 from narrows.recipes.assemble import CodeTooLong, assemble, label_terms, labels_of
 from narrows.recipes.fields import (
     Components,
@@ -12,19 +16,7 @@ from narrows.recipes.fields import (
     OptionalComponents,
 )
 from narrows.recipes.models import ae, dae, mapae, sae, vae
-from narrows.recipes.presets import (
-    betavae,
-    ciwae,
-    disentangledbetavae,
-    gmvae,
-    iwae,
-    laddervae,
-    miwae,
-    piwae,
-    vae_iaf,
-    vae_linnf,
-    vamp,
-)
+from narrows.recipes.presets import iwae
 from narrows.recipes.registry import PURPOSES, RECIPES, Parts, Recipe, available, get, preset, register
 from narrows.recipes.table import tableae
 from narrows.recipes.variants import factorvae, vqvae
@@ -46,27 +38,22 @@ __all__ = [
     "ae",
     "assemble",
     "available",
-    "betavae",
-    "ciwae",
     "dae",
-    "disentangledbetavae",
     "factorvae",
     "get",
-    "gmvae",
     "iwae",
     "label_terms",
     "labels_of",
-    "laddervae",
     "mapae",
-    "miwae",
-    "piwae",
+    "perceptual",
     "preset",
+    "presets",
     "register",
+    "regularized",
     "sae",
+    "selection",
     "tableae",
     "vae",
-    "vae_iaf",
-    "vae_linnf",
-    "vamp",
+    "variants",
     "vqvae",
 ]

@@ -202,6 +202,8 @@ def _encoder(
                 f"a pair with {type(network).__name__} as its encoder instead."
             )
         return nn.Identity(), []
+    if isinstance(network, networks.Columns):
+        return network, []
     if isinstance(network, networks.UnitEncoder):
         network.check(schema.n_entries, n_outputs)
         return network, []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from narrows.recipes.models import vae
 from narrows.recipes.registry import preset
+from narrows.recipes.regularized import rae, wae
 
 _ELBO = {"bound": "elbo", "n_draws": 8, "n_groups": 4, "elbo_share": 0.5}
 _PLAIN = {**_ELBO, "free_nats": 0.0, "capacity": 0.0}
@@ -114,4 +115,21 @@ def laddervae() -> None:
 
     Sonderby, Raiko, Maaloe, Sonderby and Winther, Ladder variational autoencoders (2016),
     https://arxiv.org/abs/1602.02282.
+    """
+
+
+@preset(wae, purpose="generate", fixed={"measure": "sliced"})
+def swae() -> None:
+    """A Wasserstein autoencoder that compares codes and prior along random lines.
+
+    Kolouri, Pope, Martin and Rohde, Sliced-Wasserstein autoencoder (2018), https://arxiv.org/abs/1804.01947.
+    """
+
+
+@preset(rae, purpose="generate", defaults={"slope_weight": 0.1})
+def raegp() -> None:
+    """A regularised autoencoder whose decoder is kept smooth by a penalty on its slope.
+
+    Ghosh, Sajjadi, Vergari, Black and Schölkopf, From variational to deterministic autoencoders (2020),
+    https://arxiv.org/abs/1903.12436, RAE-GP.
     """

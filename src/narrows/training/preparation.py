@@ -84,6 +84,7 @@ def prepare(
             kept_bytes=0 if plan.use_compile else inputs.kept_per_example * place.precision.itemsize,
         )
     batches = make_batches(plan, settings.seed, rows)
+    objective.start(inputs.n_rows - len(batches.held_out))
     if plan.n_neighbors and plan.metric:
         find = getattr(rows, "find_neighbors", None)
         if find is None:
