@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.distributions import Normal, kl_divergence
 
+from narrows import bottlenecks
 from narrows.batch_sharding import Shard, split_batch
 from narrows.bottlenecks import (
     L1,
@@ -628,3 +629,19 @@ def test_a_bottleneck_is_told_the_progress_of_the_training(labels):
     result = train(parts.model, parts.objective, X, schema, settings, labels=y)
     assert result.n_steps == len(code.temperatures) == 16
     np.testing.assert_allclose(code.temperatures, 2 - np.arange(16) / 16)
+
+
+@pytest.mark.parametrize("make", [bottlenecks.Ladder, bottlenecks.PlanarPosterior, bottlenecks.FlowPosterior])
+def test_every_shape_of_a_posterior_starts_as_that_of_probabilistic_pca(make):
+    if make is bottlenecks.FlowPosterior:
+        pytest.importorskip("zuko")
+    torch.manual_seed(0)
+    s, eps = torch.randn(6, 5, dtype=torch.float64), torch.randn(6, 5, dtype=torch.float64)
+    variances = torch.tensor([9.0, 6.0, 4.0, 3.0, 2.0], dtype=torch.float64)
+    results = []
+    for code in (make(5).double(), bottlenecks.Gaussian(5)):
+        start = code.linear_start(variances, 0.5, 1.0)
+        results.append(code.sample(s @ start.encode.T + start.bias, eps))
+        assert start.scale.shape == (5,)
+    for ours, expected in zip(*results, strict=True):
+        torch.testing.assert_close(ours, expected, rtol=1e-5, atol=1e-5)

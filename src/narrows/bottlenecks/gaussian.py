@@ -159,8 +159,7 @@ def probabilistic_pca(variances: Tensor, noise: float, weight: float) -> LinearS
     n = torch.minimum(variances, weight * torch.clamp(torch.as_tensor(noise), min=floor)).clamp(min=floor)
     signal = (variances - n).clamp(min=0).sqrt()
     log_scale = (0.5 * (n / variances.clamp(min=floor)).log()).clamp(_NARROWEST + 1, 0)
-    # the inverse of `split_mean_and_log_scale`
-    raw = _WIDEST - (_WIDEST - log_scale).expm1().log()
+    raw = raw_log_scale(log_scale)
     encode = torch.diag(signal / variances.clamp(min=floor))
     zeros = torch.zeros_like(signal)
     return LinearStart(torch.cat([encode, torch.zeros_like(encode)]), torch.cat([zeros, raw]), signal)
@@ -174,3 +173,8 @@ def split_mean_and_log_scale(h: Tensor) -> tuple[Tensor, Tensor]:
     """
     mean, log_scale = h.to(torch.promote_types(h.dtype, torch.float32)).chunk(2, dim=-1)
     return mean, (_WIDEST - F.softplus(_WIDEST - log_scale)).clamp(min=_NARROWEST)
+
+
+def raw_log_scale(log_scale: Tensor) -> Tensor:
+    """Return the encoder's output for a log scale above -7 and below 1: the inverse of `split_mean_and_log_scale`."""
+    return _WIDEST - (_WIDEST - log_scale).expm1().log()

@@ -16,9 +16,10 @@ import math
 import torch
 from torch import Tensor, nn
 
-from narrows.bottlenecks.base import Sample, Stochastic
-from narrows.bottlenecks.gaussian import split_mean_and_log_scale
+from narrows.bottlenecks.base import LinearStart, Sample, Stochastic
+from narrows.bottlenecks.gaussian import probabilistic_pca, raw_log_scale, split_mean_and_log_scale
 
+_LEAST_EXPLAINED, _WIDEST_START = 1e-3, 0.9  # of a component that hardly carries anything at the start
 _HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
 
 
@@ -45,9 +46,12 @@ class Ladder(Stochastic):
             )
         self.n_components = self.n_noise = self.n_prior_noise = n_components
         self.n_inputs, self.n_top = 2 * n_components, n_components // 2
-        self.down = nn.Sequential(
-            nn.Linear(self.n_top, width), nn.GELU(), nn.Linear(width, 2 * (n_components - self.n_top))
-        )
+        n_bottom = n_components - self.n_top
+        last = nn.Linear(width, 2 * n_bottom)
+        with torch.no_grad():  # p(bottom | top) starts at N(0, I)
+            last.weight.zero_()
+            last.bias.copy_(torch.cat([torch.zeros(n_bottom), raw_log_scale(torch.zeros(n_bottom))]))
+        self.down = nn.Sequential(nn.Linear(self.n_top, width), nn.GELU(), last)
 
     def sample(self, h: Tensor, eps: Tensor) -> Sample:
         """Draw the top group, then the bottom group given it (B x L)."""
@@ -84,6 +88,19 @@ class Ladder(Stochastic):
     def encode(self, h: Tensor) -> Tensor:
         """Return the mean of the top group, and the mean of the bottom group there (B x L)."""
         return self.sample(h, h.new_zeros(len(h), self.n_noise)).z
+
+    def linear_start(self, variances: Tensor, noise: float, weight: float) -> LinearStart:
+        """Return probabilistic PCA: of the bottom group what its product with N(0, I) turns into that."""
+        gaussian, k = probabilistic_pca(variances, noise, weight), self.n_top
+        encode, raw = gaussian.encode[: self.n_components].clone(), gaussian.bias[self.n_components :].clone()
+        _, log_std = split_mean_and_log_scale(gaussian.bias)
+        rest = 1 - (2 * log_std[k:]).exp()  # the variance that the encoder explains
+        encode[k:] = encode[k:] / rest.clamp(min=_LEAST_EXPLAINED)[:, None]
+        raw[k:] = raw_log_scale((log_std[k:] - 0.5 * rest.clamp(min=_LEAST_EXPLAINED).log()).clamp(max=_WIDEST_START))
+        zeros = torch.zeros_like(encode)
+        rows = torch.cat([encode[:k], zeros[:k], encode[k:], zeros[k:]])
+        bias = torch.cat([torch.zeros_like(raw[:k]), raw[:k], torch.zeros_like(raw[k:]), raw[k:]])
+        return LinearStart(rows, bias, gaussian.scale)
 
     def _prior_of_bottom(self, top: Tensor) -> tuple[Tensor, Tensor]:
         """Return the mean and the log standard deviation of p(bottom | top), in at least single precision."""
