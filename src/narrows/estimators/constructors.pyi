@@ -7,7 +7,7 @@ from typing import Any, Literal, overload
 import numpy as np
 from torch import nn
 
-from narrows.estimators import maps, models, tables
+from narrows.estimators import maps, models, selection, tables
 from narrows.estimators.base import Estimator
 from narrows.estimators.decoding import CodeEstimator
 
@@ -757,6 +757,1268 @@ class MapAE(Shared, CodeEstimator):
         ((200, 2), (200,), (200,), (200, 5))
         """
 
+class VAEGAN(Shared, CodeEstimator):
+    """A VAE with crisper examples: an opponent learns to tell decoded examples from data, and compares them."""
+
+    n_components: int
+    feature_weight: float
+    realism: float
+    kl_warmup: float
+    conditional: bool
+    label_weight: float
+    network: (
+        Literal["auto", "mlp", "conv"]
+        | nn.Module
+        | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module]
+    )
+    hidden: Sequence[int] | Literal["auto"]
+    likelihood: Literal[
+        "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
+    ]
+    start: Literal["pca", "random"]
+    def __init__(
+        self,
+        n_components: int = 2,
+        *,
+        feature_weight: float = 1.0,
+        realism: float = 1.0,
+        kl_warmup: float = 0.1,
+        conditional: bool = False,
+        label_weight: float = 10.0,
+        network: Literal["auto", "mlp", "conv"]
+        | nn.Module
+        | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module] = "auto",
+        hidden: Sequence[int] | Literal["auto"] = "auto",
+        likelihood: Literal[
+            "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
+        ] = "auto",
+        start: Literal["pca", "random"] = "pca",
+        columns: Any = None,
+        max_levels: int | None = 256,
+        batch_size: int | Literal["auto"] = "auto",
+        learning_rate: float | Literal["auto"] = "auto",
+        weight_decay: float | Literal["auto"] = "auto",
+        max_epochs: int | Literal["auto"] = "auto",
+        max_time: float | None = None,
+        early_stopping: bool = True,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int | Literal["auto"] = "auto",
+        contamination: float | Literal["auto"] = "auto",
+        device: str = "auto",
+        precision: Literal["auto", "float32", "bfloat16", "float64"] = "auto",
+        compile: bool | Literal["auto"] = "auto",
+        sharded: bool | Literal["auto"] = "auto",
+        checkpoint: str | Path | None = None,
+        track: Any = None,
+        random_state: int | np.random.RandomState | np.random.Generator | None = None,
+        verbose: int | Literal["auto"] = "auto",
+        max_examples: int | None = None,
+        buffer_size: int | Literal["auto"] = "auto",
+    ) -> None:
+        """A VAE with crisper examples: an opponent learns to tell decoded examples from data, and compares them.
+
+        Larsen, Sønderby, Larochelle and Winther, Autoencoding beyond pixels using a learned similarity metric (2016), https://arxiv.org/abs/1512.09300. The likelihood of the entries keeps its weight here, so that scores stay scores.
+
+        Parameters
+        ----------
+        n_components : an int in the range [1, inf), default 2
+            Number of components: the length of each code.
+        feature_weight : a float in the range [0, inf), default 1.0
+            Weight of the opponent's cost: the distance of its features, and their realism.
+        realism : a float in the range [0, inf), default 1.0
+            Weight of looking like data, relative to the distance of the features.
+        kl_warmup : a float in the range [0, 0.7], default 0.1
+            Share of the training in which all weights grow from 0.
+        conditional : one of True, False, default False
+            True to give the decoder the label of each example: fit(X, y), then sample(n, y=label).
+        label_weight : a float in the range [0, inf), default 10.0
+            Weight of the label's loss relative to the reconstruction's; only used if some labels are missing.
+        network : one of 'auto', 'mlp', 'conv', a torch.nn.Module, or a pair (encoder, decoder) of such, default 'auto'
+            Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
+        hidden : a sequence of ints of at least 1 or 'auto', default 'auto'
+            Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model; 'auto' follows the rows, the columns and `max_time`.
+        likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'poisson', 'negative_binomial', default 'auto'
+            Distribution of the data given the code; 'auto' chooses by the data.
+        start : one of 'pca', 'random', default 'pca'
+            'pca' adds a linear path beside the networks, which starts at PCA, so that the model is never worse; 'random' starts from random weights.
+
+        Other Parameters
+        ----------------
+        columns : a dict from columns to kinds, or None, default None
+            Kinds of columns of a table, such as {'zip': 'categorical'}, one of real, heavy_tailed, integer, count, binary, categorical, ordered, datetime, duration, constant, identifier, text ('identifier' leaves a column out); None finds all.
+        max_levels : an int in the range [2, inf) or None, default 256
+            Largest number of levels of a column of a table; rarer values become one level, `other`, which is given back as missing; None keeps all.
+        batch_size : an int in the range [1, inf) or 'auto', default 'auto'
+            Number of examples in each training step.
+        learning_rate : a float in the range (0, inf) or 'auto', default 'auto'
+            Highest learning rate of AdamW.
+        weight_decay : a float in the range [0, inf) or 'auto', default 'auto'
+            Weight decay of AdamW, against over-fitting.
+        max_epochs : an int in the range [1, inf) or 'auto', default 'auto'
+            Largest number of passes over the training data.
+        max_time : a float in the range (0, inf) or None, default None
+            Time limit of the training, in seconds; None for no limit.
+        early_stopping : one of True, False, default True
+            True to hold out rows, cool down and end when their loss stops falling, and keep the best weights.
+        validation_fraction : a float in the range (0, 1), default 0.1
+            Share of the rows to hold out for early stopping.
+        n_iter_no_change : an int in the range [1, inf) or 'auto', default 'auto'
+            Validations without improvement before the cool-down; 'auto' is 10, MapAE: 25.
+        contamination : a float in the range (0, 0.5] or 'auto', default 'auto'
+            Expected share of new rows to call outliers; 'auto' is 0.05.
+        device : a device's name, such as 'auto', 'cpu', 'cuda', default 'auto'
+            Device to compute on; 'auto' is a GPU if there is one, otherwise the CPU.
+        precision : one of 'auto', 'float32', 'bfloat16', 'float64', default 'auto'
+            Dtype of matrix products; with 'bfloat16', weights and losses stay in float32.
+        compile : one of True, False or 'auto', default 'auto'
+            True to compile the training step (torch.compile); 'auto' does so if it saves time.
+        sharded : one of True, False or 'auto', default 'auto'
+            True to split the model over the processes; False for a full copy in each process.
+        checkpoint : a folder's path or None, default None
+            Folder for checkpoints; `fit` resumes from a checkpoint in it; None for no checkpoints.
+        track : None, a .jsonl file, 'tensorboard:FOLDER', 'mlflow:EXPERIMENT', 'wandb:PROJECT', an object with log(step, values) and finish(), or a list of these, default None
+            Where to log the losses during the training.
+        random_state : an int, a numpy RandomState or Generator, or None, default None
+            Seed of all random numbers; None takes a new one in each fit.
+        verbose : an int in the range [0, inf) or 'auto', default 'auto'
+            'auto' for a progress bar where it takes more than 2 seconds and somebody watches; 0 for no output, 1 for a bar and the decisions, 2 also for a line per validation.
+        max_examples : an int in the range [2, inf) or None, default None
+            Largest number of training examples in all steps; of an iterator, of rows to read; None for no limit.
+        buffer_size : an int in the range [8, inf) or 'auto', default 'auto'
+            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 256 MiB.
+        """
+
+class MSSSIMVAE(Shared, CodeEstimator):
+    """A VAE for images whose reconstructions keep the structure that people see: edges and contrast."""
+
+    n_components: int
+    strength: float
+    beta: float
+    kl_warmup: float
+    conditional: bool
+    label_weight: float
+    network: (
+        Literal["auto", "mlp", "conv"]
+        | nn.Module
+        | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module]
+    )
+    hidden: Sequence[int] | Literal["auto"]
+    likelihood: Literal[
+        "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
+    ]
+    start: Literal["pca", "random"]
+    def __init__(
+        self,
+        n_components: int = 2,
+        *,
+        strength: float = 1.0,
+        beta: float = 1.0,
+        kl_warmup: float = 0.1,
+        conditional: bool = False,
+        label_weight: float = 10.0,
+        network: Literal["auto", "mlp", "conv"]
+        | nn.Module
+        | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module] = "auto",
+        hidden: Sequence[int] | Literal["auto"] = "auto",
+        likelihood: Literal[
+            "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
+        ] = "auto",
+        start: Literal["pca", "random"] = "pca",
+        columns: Any = None,
+        max_levels: int | None = 256,
+        batch_size: int | Literal["auto"] = "auto",
+        learning_rate: float | Literal["auto"] = "auto",
+        weight_decay: float | Literal["auto"] = "auto",
+        max_epochs: int | Literal["auto"] = "auto",
+        max_time: float | None = None,
+        early_stopping: bool = True,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int | Literal["auto"] = "auto",
+        contamination: float | Literal["auto"] = "auto",
+        device: str = "auto",
+        precision: Literal["auto", "float32", "bfloat16", "float64"] = "auto",
+        compile: bool | Literal["auto"] = "auto",
+        sharded: bool | Literal["auto"] = "auto",
+        checkpoint: str | Path | None = None,
+        track: Any = None,
+        random_state: int | np.random.RandomState | np.random.Generator | None = None,
+        verbose: int | Literal["auto"] = "auto",
+        max_examples: int | None = None,
+        buffer_size: int | Literal["auto"] = "auto",
+    ) -> None:
+        """A VAE for images whose reconstructions keep the structure that people see: edges and contrast.
+
+        Snell et al., Learning to generate images with perceptual similarity metrics (2017), https://arxiv.org/abs/1511.06409.
+
+        Parameters
+        ----------
+        n_components : an int in the range [1, inf), default 2
+            Number of components: the length of each code.
+        strength : a float in the range [0, inf), default 1.0
+            Weight of the dissimilarity relative to the mean negative log-likelihood of an entry.
+        beta : a float in the range [0, inf), default 1.0
+            Weight of the KL divergence from the prior.
+        kl_warmup : a float in the range [0, 0.7], default 0.1
+            Share of the training in which all weights grow from 0.
+        conditional : one of True, False, default False
+            True to give the decoder the label of each example: fit(X, y), then sample(n, y=label).
+        label_weight : a float in the range [0, inf), default 10.0
+            Weight of the label's loss relative to the reconstruction's; only used if some labels are missing.
+        network : one of 'auto', 'mlp', 'conv', a torch.nn.Module, or a pair (encoder, decoder) of such, default 'auto'
+            Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
+        hidden : a sequence of ints of at least 1 or 'auto', default 'auto'
+            Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model; 'auto' follows the rows, the columns and `max_time`.
+        likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'poisson', 'negative_binomial', default 'auto'
+            Distribution of the data given the code; 'auto' chooses by the data.
+        start : one of 'pca', 'random', default 'pca'
+            'pca' adds a linear path beside the networks, which starts at PCA, so that the model is never worse; 'random' starts from random weights.
+
+        Other Parameters
+        ----------------
+        columns : a dict from columns to kinds, or None, default None
+            Kinds of columns of a table, such as {'zip': 'categorical'}, one of real, heavy_tailed, integer, count, binary, categorical, ordered, datetime, duration, constant, identifier, text ('identifier' leaves a column out); None finds all.
+        max_levels : an int in the range [2, inf) or None, default 256
+            Largest number of levels of a column of a table; rarer values become one level, `other`, which is given back as missing; None keeps all.
+        batch_size : an int in the range [1, inf) or 'auto', default 'auto'
+            Number of examples in each training step.
+        learning_rate : a float in the range (0, inf) or 'auto', default 'auto'
+            Highest learning rate of AdamW.
+        weight_decay : a float in the range [0, inf) or 'auto', default 'auto'
+            Weight decay of AdamW, against over-fitting.
+        max_epochs : an int in the range [1, inf) or 'auto', default 'auto'
+            Largest number of passes over the training data.
+        max_time : a float in the range (0, inf) or None, default None
+            Time limit of the training, in seconds; None for no limit.
+        early_stopping : one of True, False, default True
+            True to hold out rows, cool down and end when their loss stops falling, and keep the best weights.
+        validation_fraction : a float in the range (0, 1), default 0.1
+            Share of the rows to hold out for early stopping.
+        n_iter_no_change : an int in the range [1, inf) or 'auto', default 'auto'
+            Validations without improvement before the cool-down; 'auto' is 10, MapAE: 25.
+        contamination : a float in the range (0, 0.5] or 'auto', default 'auto'
+            Expected share of new rows to call outliers; 'auto' is 0.05.
+        device : a device's name, such as 'auto', 'cpu', 'cuda', default 'auto'
+            Device to compute on; 'auto' is a GPU if there is one, otherwise the CPU.
+        precision : one of 'auto', 'float32', 'bfloat16', 'float64', default 'auto'
+            Dtype of matrix products; with 'bfloat16', weights and losses stay in float32.
+        compile : one of True, False or 'auto', default 'auto'
+            True to compile the training step (torch.compile); 'auto' does so if it saves time.
+        sharded : one of True, False or 'auto', default 'auto'
+            True to split the model over the processes; False for a full copy in each process.
+        checkpoint : a folder's path or None, default None
+            Folder for checkpoints; `fit` resumes from a checkpoint in it; None for no checkpoints.
+        track : None, a .jsonl file, 'tensorboard:FOLDER', 'mlflow:EXPERIMENT', 'wandb:PROJECT', an object with log(step, values) and finish(), or a list of these, default None
+            Where to log the losses during the training.
+        random_state : an int, a numpy RandomState or Generator, or None, default None
+            Seed of all random numbers; None takes a new one in each fit.
+        verbose : an int in the range [0, inf) or 'auto', default 'auto'
+            'auto' for a progress bar where it takes more than 2 seconds and somebody watches; 0 for no output, 1 for a bar and the decisions, 2 also for a line per validation.
+        max_examples : an int in the range [2, inf) or None, default None
+            Largest number of training examples in all steps; of an iterator, of rows to read; None for no limit.
+        buffer_size : an int in the range [8, inf) or 'auto', default 'auto'
+            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 256 MiB.
+        """
+
+class BETATCVAE(Shared, CodeEstimator):
+    """A VAE with independent components: their dependence is computed from the batch, without a discriminator."""
+
+    n_components: int
+    tc_weight: float
+    kl_warmup: float
+    conditional: bool
+    label_weight: float
+    network: (
+        Literal["auto", "mlp", "conv"]
+        | nn.Module
+        | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module]
+    )
+    hidden: Sequence[int] | Literal["auto"]
+    likelihood: Literal[
+        "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
+    ]
+    start: Literal["pca", "random"]
+    def __init__(
+        self,
+        n_components: int = 2,
+        *,
+        tc_weight: float = 5.0,
+        kl_warmup: float = 0.1,
+        conditional: bool = False,
+        label_weight: float = 10.0,
+        network: Literal["auto", "mlp", "conv"]
+        | nn.Module
+        | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module] = "auto",
+        hidden: Sequence[int] | Literal["auto"] = "auto",
+        likelihood: Literal[
+            "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
+        ] = "auto",
+        start: Literal["pca", "random"] = "pca",
+        columns: Any = None,
+        max_levels: int | None = 256,
+        batch_size: int | Literal["auto"] = "auto",
+        learning_rate: float | Literal["auto"] = "auto",
+        weight_decay: float | Literal["auto"] = "auto",
+        max_epochs: int | Literal["auto"] = "auto",
+        max_time: float | None = None,
+        early_stopping: bool = True,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int | Literal["auto"] = "auto",
+        contamination: float | Literal["auto"] = "auto",
+        device: str = "auto",
+        precision: Literal["auto", "float32", "bfloat16", "float64"] = "auto",
+        compile: bool | Literal["auto"] = "auto",
+        sharded: bool | Literal["auto"] = "auto",
+        checkpoint: str | Path | None = None,
+        track: Any = None,
+        random_state: int | np.random.RandomState | np.random.Generator | None = None,
+        verbose: int | Literal["auto"] = "auto",
+        max_examples: int | None = None,
+        buffer_size: int | Literal["auto"] = "auto",
+    ) -> None:
+        """A VAE with independent components: their dependence is computed from the batch, without a discriminator.
+
+        Chen, Li, Grosse and Duvenaud, Isolating sources of disentanglement in variational autoencoders (2018), https://arxiv.org/abs/1802.04942.
+
+        Parameters
+        ----------
+        n_components : an int in the range [1, inf), default 2
+            Number of components: the length of each code.
+        tc_weight : a float in the range [0, inf), default 5.0
+            Weight of the total correlation, which is added to the KL; beta - 1 in the paper.
+        kl_warmup : a float in the range [0, 0.7], default 0.1
+            Share of the training in which all weights grow from 0.
+        conditional : one of True, False, default False
+            True to give the decoder the label of each example: fit(X, y), then sample(n, y=label).
+        label_weight : a float in the range [0, inf), default 10.0
+            Weight of the label's loss relative to the reconstruction's; only used if some labels are missing.
+        network : one of 'auto', 'mlp', 'conv', a torch.nn.Module, or a pair (encoder, decoder) of such, default 'auto'
+            Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
+        hidden : a sequence of ints of at least 1 or 'auto', default 'auto'
+            Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model; 'auto' follows the rows, the columns and `max_time`.
+        likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'poisson', 'negative_binomial', default 'auto'
+            Distribution of the data given the code; 'auto' chooses by the data.
+        start : one of 'pca', 'random', default 'pca'
+            'pca' adds a linear path beside the networks, which starts at PCA, so that the model is never worse; 'random' starts from random weights.
+
+        Other Parameters
+        ----------------
+        columns : a dict from columns to kinds, or None, default None
+            Kinds of columns of a table, such as {'zip': 'categorical'}, one of real, heavy_tailed, integer, count, binary, categorical, ordered, datetime, duration, constant, identifier, text ('identifier' leaves a column out); None finds all.
+        max_levels : an int in the range [2, inf) or None, default 256
+            Largest number of levels of a column of a table; rarer values become one level, `other`, which is given back as missing; None keeps all.
+        batch_size : an int in the range [1, inf) or 'auto', default 'auto'
+            Number of examples in each training step.
+        learning_rate : a float in the range (0, inf) or 'auto', default 'auto'
+            Highest learning rate of AdamW.
+        weight_decay : a float in the range [0, inf) or 'auto', default 'auto'
+            Weight decay of AdamW, against over-fitting.
+        max_epochs : an int in the range [1, inf) or 'auto', default 'auto'
+            Largest number of passes over the training data.
+        max_time : a float in the range (0, inf) or None, default None
+            Time limit of the training, in seconds; None for no limit.
+        early_stopping : one of True, False, default True
+            True to hold out rows, cool down and end when their loss stops falling, and keep the best weights.
+        validation_fraction : a float in the range (0, 1), default 0.1
+            Share of the rows to hold out for early stopping.
+        n_iter_no_change : an int in the range [1, inf) or 'auto', default 'auto'
+            Validations without improvement before the cool-down; 'auto' is 10, MapAE: 25.
+        contamination : a float in the range (0, 0.5] or 'auto', default 'auto'
+            Expected share of new rows to call outliers; 'auto' is 0.05.
+        device : a device's name, such as 'auto', 'cpu', 'cuda', default 'auto'
+            Device to compute on; 'auto' is a GPU if there is one, otherwise the CPU.
+        precision : one of 'auto', 'float32', 'bfloat16', 'float64', default 'auto'
+            Dtype of matrix products; with 'bfloat16', weights and losses stay in float32.
+        compile : one of True, False or 'auto', default 'auto'
+            True to compile the training step (torch.compile); 'auto' does so if it saves time.
+        sharded : one of True, False or 'auto', default 'auto'
+            True to split the model over the processes; False for a full copy in each process.
+        checkpoint : a folder's path or None, default None
+            Folder for checkpoints; `fit` resumes from a checkpoint in it; None for no checkpoints.
+        track : None, a .jsonl file, 'tensorboard:FOLDER', 'mlflow:EXPERIMENT', 'wandb:PROJECT', an object with log(step, values) and finish(), or a list of these, default None
+            Where to log the losses during the training.
+        random_state : an int, a numpy RandomState or Generator, or None, default None
+            Seed of all random numbers; None takes a new one in each fit.
+        verbose : an int in the range [0, inf) or 'auto', default 'auto'
+            'auto' for a progress bar where it takes more than 2 seconds and somebody watches; 0 for no output, 1 for a bar and the decisions, 2 also for a line per validation.
+        max_examples : an int in the range [2, inf) or None, default None
+            Largest number of training examples in all steps; of an iterator, of rows to read; None for no limit.
+        buffer_size : an int in the range [8, inf) or 'auto', default 'auto'
+            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 256 MiB.
+        """
+
+class DIPVAE(Shared, CodeEstimator):
+    """A VAE with uncorrelated components: the covariance of the codes is kept near the identity."""
+
+    n_components: int
+    covariance: Literal["means", "draws"]
+    dip_weight: float
+    diagonal_weight: float
+    kl_warmup: float
+    conditional: bool
+    label_weight: float
+    network: (
+        Literal["auto", "mlp", "conv"]
+        | nn.Module
+        | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module]
+    )
+    hidden: Sequence[int] | Literal["auto"]
+    likelihood: Literal[
+        "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
+    ]
+    start: Literal["pca", "random"]
+    def __init__(
+        self,
+        n_components: int = 2,
+        *,
+        covariance: Literal["means", "draws"] = "draws",
+        dip_weight: float = 10.0,
+        diagonal_weight: float = 1.0,
+        kl_warmup: float = 0.1,
+        conditional: bool = False,
+        label_weight: float = 10.0,
+        network: Literal["auto", "mlp", "conv"]
+        | nn.Module
+        | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module] = "auto",
+        hidden: Sequence[int] | Literal["auto"] = "auto",
+        likelihood: Literal[
+            "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
+        ] = "auto",
+        start: Literal["pca", "random"] = "pca",
+        columns: Any = None,
+        max_levels: int | None = 256,
+        batch_size: int | Literal["auto"] = "auto",
+        learning_rate: float | Literal["auto"] = "auto",
+        weight_decay: float | Literal["auto"] = "auto",
+        max_epochs: int | Literal["auto"] = "auto",
+        max_time: float | None = None,
+        early_stopping: bool = True,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int | Literal["auto"] = "auto",
+        contamination: float | Literal["auto"] = "auto",
+        device: str = "auto",
+        precision: Literal["auto", "float32", "bfloat16", "float64"] = "auto",
+        compile: bool | Literal["auto"] = "auto",
+        sharded: bool | Literal["auto"] = "auto",
+        checkpoint: str | Path | None = None,
+        track: Any = None,
+        random_state: int | np.random.RandomState | np.random.Generator | None = None,
+        verbose: int | Literal["auto"] = "auto",
+        max_examples: int | None = None,
+        buffer_size: int | Literal["auto"] = "auto",
+    ) -> None:
+        """A VAE with uncorrelated components: the covariance of the codes is kept near the identity.
+
+        Kumar, Sattigeri and Balakrishnan, Variational inference of disentangled latent concepts from unlabeled observations (2018), https://arxiv.org/abs/1711.00848.
+
+        Parameters
+        ----------
+        n_components : an int in the range [1, inf), default 2
+            Number of components: the length of each code.
+        covariance : one of 'means', 'draws', default 'draws'
+            Covariance to bring near the identity: of the posterior means (DIP-VAE-I) or of drawn codes (DIP-VAE-II).
+        dip_weight : a float in the range [0, inf), default 10.0
+            Weight of the squared covariances; lambda_od in the paper.
+        diagonal_weight : a float in the range [0, inf), default 1.0
+            Weight of the squared differences of the variances from 1, relative to the covariances.
+        kl_warmup : a float in the range [0, 0.7], default 0.1
+            Share of the training in which all weights grow from 0.
+        conditional : one of True, False, default False
+            True to give the decoder the label of each example: fit(X, y), then sample(n, y=label).
+        label_weight : a float in the range [0, inf), default 10.0
+            Weight of the label's loss relative to the reconstruction's; only used if some labels are missing.
+        network : one of 'auto', 'mlp', 'conv', a torch.nn.Module, or a pair (encoder, decoder) of such, default 'auto'
+            Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
+        hidden : a sequence of ints of at least 1 or 'auto', default 'auto'
+            Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model; 'auto' follows the rows, the columns and `max_time`.
+        likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'poisson', 'negative_binomial', default 'auto'
+            Distribution of the data given the code; 'auto' chooses by the data.
+        start : one of 'pca', 'random', default 'pca'
+            'pca' adds a linear path beside the networks, which starts at PCA, so that the model is never worse; 'random' starts from random weights.
+
+        Other Parameters
+        ----------------
+        columns : a dict from columns to kinds, or None, default None
+            Kinds of columns of a table, such as {'zip': 'categorical'}, one of real, heavy_tailed, integer, count, binary, categorical, ordered, datetime, duration, constant, identifier, text ('identifier' leaves a column out); None finds all.
+        max_levels : an int in the range [2, inf) or None, default 256
+            Largest number of levels of a column of a table; rarer values become one level, `other`, which is given back as missing; None keeps all.
+        batch_size : an int in the range [1, inf) or 'auto', default 'auto'
+            Number of examples in each training step.
+        learning_rate : a float in the range (0, inf) or 'auto', default 'auto'
+            Highest learning rate of AdamW.
+        weight_decay : a float in the range [0, inf) or 'auto', default 'auto'
+            Weight decay of AdamW, against over-fitting.
+        max_epochs : an int in the range [1, inf) or 'auto', default 'auto'
+            Largest number of passes over the training data.
+        max_time : a float in the range (0, inf) or None, default None
+            Time limit of the training, in seconds; None for no limit.
+        early_stopping : one of True, False, default True
+            True to hold out rows, cool down and end when their loss stops falling, and keep the best weights.
+        validation_fraction : a float in the range (0, 1), default 0.1
+            Share of the rows to hold out for early stopping.
+        n_iter_no_change : an int in the range [1, inf) or 'auto', default 'auto'
+            Validations without improvement before the cool-down; 'auto' is 10, MapAE: 25.
+        contamination : a float in the range (0, 0.5] or 'auto', default 'auto'
+            Expected share of new rows to call outliers; 'auto' is 0.05.
+        device : a device's name, such as 'auto', 'cpu', 'cuda', default 'auto'
+            Device to compute on; 'auto' is a GPU if there is one, otherwise the CPU.
+        precision : one of 'auto', 'float32', 'bfloat16', 'float64', default 'auto'
+            Dtype of matrix products; with 'bfloat16', weights and losses stay in float32.
+        compile : one of True, False or 'auto', default 'auto'
+            True to compile the training step (torch.compile); 'auto' does so if it saves time.
+        sharded : one of True, False or 'auto', default 'auto'
+            True to split the model over the processes; False for a full copy in each process.
+        checkpoint : a folder's path or None, default None
+            Folder for checkpoints; `fit` resumes from a checkpoint in it; None for no checkpoints.
+        track : None, a .jsonl file, 'tensorboard:FOLDER', 'mlflow:EXPERIMENT', 'wandb:PROJECT', an object with log(step, values) and finish(), or a list of these, default None
+            Where to log the losses during the training.
+        random_state : an int, a numpy RandomState or Generator, or None, default None
+            Seed of all random numbers; None takes a new one in each fit.
+        verbose : an int in the range [0, inf) or 'auto', default 'auto'
+            'auto' for a progress bar where it takes more than 2 seconds and somebody watches; 0 for no output, 1 for a bar and the decisions, 2 also for a line per validation.
+        max_examples : an int in the range [2, inf) or None, default None
+            Largest number of training examples in all steps; of an iterator, of rows to read; None for no limit.
+        buffer_size : an int in the range [8, inf) or 'auto', default 'auto'
+            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 256 MiB.
+        """
+
+class INFOVAE(Shared, CodeEstimator):
+    """A VAE whose codes tell more of each example: only all codes together are pulled to N(0, I)."""
+
+    n_components: int
+    beta: float
+    strength: float
+    kl_warmup: float
+    conditional: bool
+    label_weight: float
+    network: (
+        Literal["auto", "mlp", "conv"]
+        | nn.Module
+        | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module]
+    )
+    hidden: Sequence[int] | Literal["auto"]
+    likelihood: Literal[
+        "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
+    ]
+    start: Literal["pca", "random"]
+    def __init__(
+        self,
+        n_components: int = 2,
+        *,
+        beta: float = 0.1,
+        strength: float = 10.0,
+        kl_warmup: float = 0.1,
+        conditional: bool = False,
+        label_weight: float = 10.0,
+        network: Literal["auto", "mlp", "conv"]
+        | nn.Module
+        | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module] = "auto",
+        hidden: Sequence[int] | Literal["auto"] = "auto",
+        likelihood: Literal[
+            "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
+        ] = "auto",
+        start: Literal["pca", "random"] = "pca",
+        columns: Any = None,
+        max_levels: int | None = 256,
+        batch_size: int | Literal["auto"] = "auto",
+        learning_rate: float | Literal["auto"] = "auto",
+        weight_decay: float | Literal["auto"] = "auto",
+        max_epochs: int | Literal["auto"] = "auto",
+        max_time: float | None = None,
+        early_stopping: bool = True,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int | Literal["auto"] = "auto",
+        contamination: float | Literal["auto"] = "auto",
+        device: str = "auto",
+        precision: Literal["auto", "float32", "bfloat16", "float64"] = "auto",
+        compile: bool | Literal["auto"] = "auto",
+        sharded: bool | Literal["auto"] = "auto",
+        checkpoint: str | Path | None = None,
+        track: Any = None,
+        random_state: int | np.random.RandomState | np.random.Generator | None = None,
+        verbose: int | Literal["auto"] = "auto",
+        max_examples: int | None = None,
+        buffer_size: int | Literal["auto"] = "auto",
+    ) -> None:
+        """A VAE whose codes tell more of each example: only all codes together are pulled to N(0, I).
+
+        Zhao, Song and Ermon, InfoVAE: Balancing learning and inference in variational autoencoders (2019), https://arxiv.org/abs/1706.02262, with the maximum mean discrepancy.
+
+        Parameters
+        ----------
+        n_components : an int in the range [1, inf), default 2
+            Number of components: the length of each code.
+        beta : a float in the range [0, inf), default 0.1
+            Weight of the KL divergence of each posterior; 1 - alpha in the paper.
+        strength : a float in the range [0, inf), default 10.0
+            Weight of the distance between codes and prior relative to the mean negative log-likelihood of an entry.
+        kl_warmup : a float in the range [0, 0.7], default 0.1
+            Share of the training in which all weights grow from 0.
+        conditional : one of True, False, default False
+            True to give the decoder the label of each example: fit(X, y), then sample(n, y=label).
+        label_weight : a float in the range [0, inf), default 10.0
+            Weight of the label's loss relative to the reconstruction's; only used if some labels are missing.
+        network : one of 'auto', 'mlp', 'conv', a torch.nn.Module, or a pair (encoder, decoder) of such, default 'auto'
+            Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
+        hidden : a sequence of ints of at least 1 or 'auto', default 'auto'
+            Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model; 'auto' follows the rows, the columns and `max_time`.
+        likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'poisson', 'negative_binomial', default 'auto'
+            Distribution of the data given the code; 'auto' chooses by the data.
+        start : one of 'pca', 'random', default 'pca'
+            'pca' adds a linear path beside the networks, which starts at PCA, so that the model is never worse; 'random' starts from random weights.
+
+        Other Parameters
+        ----------------
+        columns : a dict from columns to kinds, or None, default None
+            Kinds of columns of a table, such as {'zip': 'categorical'}, one of real, heavy_tailed, integer, count, binary, categorical, ordered, datetime, duration, constant, identifier, text ('identifier' leaves a column out); None finds all.
+        max_levels : an int in the range [2, inf) or None, default 256
+            Largest number of levels of a column of a table; rarer values become one level, `other`, which is given back as missing; None keeps all.
+        batch_size : an int in the range [1, inf) or 'auto', default 'auto'
+            Number of examples in each training step.
+        learning_rate : a float in the range (0, inf) or 'auto', default 'auto'
+            Highest learning rate of AdamW.
+        weight_decay : a float in the range [0, inf) or 'auto', default 'auto'
+            Weight decay of AdamW, against over-fitting.
+        max_epochs : an int in the range [1, inf) or 'auto', default 'auto'
+            Largest number of passes over the training data.
+        max_time : a float in the range (0, inf) or None, default None
+            Time limit of the training, in seconds; None for no limit.
+        early_stopping : one of True, False, default True
+            True to hold out rows, cool down and end when their loss stops falling, and keep the best weights.
+        validation_fraction : a float in the range (0, 1), default 0.1
+            Share of the rows to hold out for early stopping.
+        n_iter_no_change : an int in the range [1, inf) or 'auto', default 'auto'
+            Validations without improvement before the cool-down; 'auto' is 10, MapAE: 25.
+        contamination : a float in the range (0, 0.5] or 'auto', default 'auto'
+            Expected share of new rows to call outliers; 'auto' is 0.05.
+        device : a device's name, such as 'auto', 'cpu', 'cuda', default 'auto'
+            Device to compute on; 'auto' is a GPU if there is one, otherwise the CPU.
+        precision : one of 'auto', 'float32', 'bfloat16', 'float64', default 'auto'
+            Dtype of matrix products; with 'bfloat16', weights and losses stay in float32.
+        compile : one of True, False or 'auto', default 'auto'
+            True to compile the training step (torch.compile); 'auto' does so if it saves time.
+        sharded : one of True, False or 'auto', default 'auto'
+            True to split the model over the processes; False for a full copy in each process.
+        checkpoint : a folder's path or None, default None
+            Folder for checkpoints; `fit` resumes from a checkpoint in it; None for no checkpoints.
+        track : None, a .jsonl file, 'tensorboard:FOLDER', 'mlflow:EXPERIMENT', 'wandb:PROJECT', an object with log(step, values) and finish(), or a list of these, default None
+            Where to log the losses during the training.
+        random_state : an int, a numpy RandomState or Generator, or None, default None
+            Seed of all random numbers; None takes a new one in each fit.
+        verbose : an int in the range [0, inf) or 'auto', default 'auto'
+            'auto' for a progress bar where it takes more than 2 seconds and somebody watches; 0 for no output, 1 for a bar and the decisions, 2 also for a line per validation.
+        max_examples : an int in the range [2, inf) or None, default None
+            Largest number of training examples in all steps; of an iterator, of rows to read; None for no limit.
+        buffer_size : an int in the range [8, inf) or 'auto', default 'auto'
+            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 256 MiB.
+        """
+
+class WAE(Shared, CodeEstimator):
+    """An autoencoder to draw from: each example has one code, and all codes together follow N(0, I)."""
+
+    n_components: int
+    measure: Literal["mmd", "sliced"]
+    strength: float
+    conditional: bool
+    label_weight: float
+    network: (
+        Literal["auto", "mlp", "conv"]
+        | nn.Module
+        | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module]
+    )
+    hidden: Sequence[int] | Literal["auto"]
+    likelihood: Literal[
+        "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
+    ]
+    start: Literal["pca", "random"]
+    def __init__(
+        self,
+        n_components: int = 2,
+        *,
+        measure: Literal["mmd", "sliced"] = "mmd",
+        strength: float = 10.0,
+        conditional: bool = False,
+        label_weight: float = 10.0,
+        network: Literal["auto", "mlp", "conv"]
+        | nn.Module
+        | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module] = "auto",
+        hidden: Sequence[int] | Literal["auto"] = "auto",
+        likelihood: Literal[
+            "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
+        ] = "auto",
+        start: Literal["pca", "random"] = "pca",
+        columns: Any = None,
+        max_levels: int | None = 256,
+        batch_size: int | Literal["auto"] = "auto",
+        learning_rate: float | Literal["auto"] = "auto",
+        weight_decay: float | Literal["auto"] = "auto",
+        max_epochs: int | Literal["auto"] = "auto",
+        max_time: float | None = None,
+        early_stopping: bool = True,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int | Literal["auto"] = "auto",
+        contamination: float | Literal["auto"] = "auto",
+        device: str = "auto",
+        precision: Literal["auto", "float32", "bfloat16", "float64"] = "auto",
+        compile: bool | Literal["auto"] = "auto",
+        sharded: bool | Literal["auto"] = "auto",
+        checkpoint: str | Path | None = None,
+        track: Any = None,
+        random_state: int | np.random.RandomState | np.random.Generator | None = None,
+        verbose: int | Literal["auto"] = "auto",
+        max_examples: int | None = None,
+        buffer_size: int | Literal["auto"] = "auto",
+    ) -> None:
+        """An autoencoder to draw from: each example has one code, and all codes together follow N(0, I).
+
+        Tolstikhin, Bousquet, Gelly and Schölkopf, Wasserstein auto-encoders (2018), https://arxiv.org/abs/1711.01558.
+
+        Parameters
+        ----------
+        n_components : an int in the range [1, inf), default 2
+            Number of components: the length of each code.
+        measure : one of 'mmd', 'sliced', default 'mmd'
+            Distance between codes and prior: 'mmd' (maximum mean discrepancy) or 'sliced' (sliced Wasserstein distance).
+        strength : a float in the range [0, inf), default 10.0
+            Weight of the distance between codes and prior relative to the mean negative log-likelihood of an entry.
+        conditional : one of True, False, default False
+            True to give the decoder the label of each example: fit(X, y), then sample(n, y=label).
+        label_weight : a float in the range [0, inf), default 10.0
+            Weight of the label's loss relative to the reconstruction's; only used if some labels are missing.
+        network : one of 'auto', 'mlp', 'conv', a torch.nn.Module, or a pair (encoder, decoder) of such, default 'auto'
+            Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
+        hidden : a sequence of ints of at least 1 or 'auto', default 'auto'
+            Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model; 'auto' follows the rows, the columns and `max_time`.
+        likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'poisson', 'negative_binomial', default 'auto'
+            Distribution of the data given the code; 'auto' chooses by the data.
+        start : one of 'pca', 'random', default 'pca'
+            'pca' adds a linear path beside the networks, which starts at PCA, so that the model is never worse; 'random' starts from random weights.
+
+        Other Parameters
+        ----------------
+        columns : a dict from columns to kinds, or None, default None
+            Kinds of columns of a table, such as {'zip': 'categorical'}, one of real, heavy_tailed, integer, count, binary, categorical, ordered, datetime, duration, constant, identifier, text ('identifier' leaves a column out); None finds all.
+        max_levels : an int in the range [2, inf) or None, default 256
+            Largest number of levels of a column of a table; rarer values become one level, `other`, which is given back as missing; None keeps all.
+        batch_size : an int in the range [1, inf) or 'auto', default 'auto'
+            Number of examples in each training step.
+        learning_rate : a float in the range (0, inf) or 'auto', default 'auto'
+            Highest learning rate of AdamW.
+        weight_decay : a float in the range [0, inf) or 'auto', default 'auto'
+            Weight decay of AdamW, against over-fitting.
+        max_epochs : an int in the range [1, inf) or 'auto', default 'auto'
+            Largest number of passes over the training data.
+        max_time : a float in the range (0, inf) or None, default None
+            Time limit of the training, in seconds; None for no limit.
+        early_stopping : one of True, False, default True
+            True to hold out rows, cool down and end when their loss stops falling, and keep the best weights.
+        validation_fraction : a float in the range (0, 1), default 0.1
+            Share of the rows to hold out for early stopping.
+        n_iter_no_change : an int in the range [1, inf) or 'auto', default 'auto'
+            Validations without improvement before the cool-down; 'auto' is 10, MapAE: 25.
+        contamination : a float in the range (0, 0.5] or 'auto', default 'auto'
+            Expected share of new rows to call outliers; 'auto' is 0.05.
+        device : a device's name, such as 'auto', 'cpu', 'cuda', default 'auto'
+            Device to compute on; 'auto' is a GPU if there is one, otherwise the CPU.
+        precision : one of 'auto', 'float32', 'bfloat16', 'float64', default 'auto'
+            Dtype of matrix products; with 'bfloat16', weights and losses stay in float32.
+        compile : one of True, False or 'auto', default 'auto'
+            True to compile the training step (torch.compile); 'auto' does so if it saves time.
+        sharded : one of True, False or 'auto', default 'auto'
+            True to split the model over the processes; False for a full copy in each process.
+        checkpoint : a folder's path or None, default None
+            Folder for checkpoints; `fit` resumes from a checkpoint in it; None for no checkpoints.
+        track : None, a .jsonl file, 'tensorboard:FOLDER', 'mlflow:EXPERIMENT', 'wandb:PROJECT', an object with log(step, values) and finish(), or a list of these, default None
+            Where to log the losses during the training.
+        random_state : an int, a numpy RandomState or Generator, or None, default None
+            Seed of all random numbers; None takes a new one in each fit.
+        verbose : an int in the range [0, inf) or 'auto', default 'auto'
+            'auto' for a progress bar where it takes more than 2 seconds and somebody watches; 0 for no output, 1 for a bar and the decisions, 2 also for a line per validation.
+        max_examples : an int in the range [2, inf) or None, default None
+            Largest number of training examples in all steps; of an iterator, of rows to read; None for no limit.
+        buffer_size : an int in the range [8, inf) or 'auto', default 'auto'
+            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 256 MiB.
+        """
+
+class AAE(Shared, CodeEstimator):
+    """An autoencoder to draw from: a discriminator learns to tell codes from N(0, I), and the encoder to deceive it."""
+
+    n_components: int
+    strength: float
+    conditional: bool
+    label_weight: float
+    network: (
+        Literal["auto", "mlp", "conv"]
+        | nn.Module
+        | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module]
+    )
+    hidden: Sequence[int] | Literal["auto"]
+    likelihood: Literal[
+        "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
+    ]
+    start: Literal["pca", "random"]
+    def __init__(
+        self,
+        n_components: int = 2,
+        *,
+        strength: float = 1.0,
+        conditional: bool = False,
+        label_weight: float = 10.0,
+        network: Literal["auto", "mlp", "conv"]
+        | nn.Module
+        | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module] = "auto",
+        hidden: Sequence[int] | Literal["auto"] = "auto",
+        likelihood: Literal[
+            "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
+        ] = "auto",
+        start: Literal["pca", "random"] = "pca",
+        columns: Any = None,
+        max_levels: int | None = 256,
+        batch_size: int | Literal["auto"] = "auto",
+        learning_rate: float | Literal["auto"] = "auto",
+        weight_decay: float | Literal["auto"] = "auto",
+        max_epochs: int | Literal["auto"] = "auto",
+        max_time: float | None = None,
+        early_stopping: bool = True,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int | Literal["auto"] = "auto",
+        contamination: float | Literal["auto"] = "auto",
+        device: str = "auto",
+        precision: Literal["auto", "float32", "bfloat16", "float64"] = "auto",
+        compile: bool | Literal["auto"] = "auto",
+        sharded: bool | Literal["auto"] = "auto",
+        checkpoint: str | Path | None = None,
+        track: Any = None,
+        random_state: int | np.random.RandomState | np.random.Generator | None = None,
+        verbose: int | Literal["auto"] = "auto",
+        max_examples: int | None = None,
+        buffer_size: int | Literal["auto"] = "auto",
+    ) -> None:
+        """An autoencoder to draw from: a discriminator learns to tell codes from N(0, I), and the encoder to deceive it.
+
+        Makhzani, Shlens, Jaitly, Goodfellow and Frey, Adversarial autoencoders (2015), https://arxiv.org/abs/1511.05644.
+
+        Parameters
+        ----------
+        n_components : an int in the range [1, inf), default 2
+            Number of components: the length of each code.
+        strength : a float in the range [0, inf), default 1.0
+            Weight of the cost of codes that the discriminator tells from draws.
+        conditional : one of True, False, default False
+            True to give the decoder the label of each example: fit(X, y), then sample(n, y=label).
+        label_weight : a float in the range [0, inf), default 10.0
+            Weight of the label's loss relative to the reconstruction's; only used if some labels are missing.
+        network : one of 'auto', 'mlp', 'conv', a torch.nn.Module, or a pair (encoder, decoder) of such, default 'auto'
+            Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
+        hidden : a sequence of ints of at least 1 or 'auto', default 'auto'
+            Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model; 'auto' follows the rows, the columns and `max_time`.
+        likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'poisson', 'negative_binomial', default 'auto'
+            Distribution of the data given the code; 'auto' chooses by the data.
+        start : one of 'pca', 'random', default 'pca'
+            'pca' adds a linear path beside the networks, which starts at PCA, so that the model is never worse; 'random' starts from random weights.
+
+        Other Parameters
+        ----------------
+        columns : a dict from columns to kinds, or None, default None
+            Kinds of columns of a table, such as {'zip': 'categorical'}, one of real, heavy_tailed, integer, count, binary, categorical, ordered, datetime, duration, constant, identifier, text ('identifier' leaves a column out); None finds all.
+        max_levels : an int in the range [2, inf) or None, default 256
+            Largest number of levels of a column of a table; rarer values become one level, `other`, which is given back as missing; None keeps all.
+        batch_size : an int in the range [1, inf) or 'auto', default 'auto'
+            Number of examples in each training step.
+        learning_rate : a float in the range (0, inf) or 'auto', default 'auto'
+            Highest learning rate of AdamW.
+        weight_decay : a float in the range [0, inf) or 'auto', default 'auto'
+            Weight decay of AdamW, against over-fitting.
+        max_epochs : an int in the range [1, inf) or 'auto', default 'auto'
+            Largest number of passes over the training data.
+        max_time : a float in the range (0, inf) or None, default None
+            Time limit of the training, in seconds; None for no limit.
+        early_stopping : one of True, False, default True
+            True to hold out rows, cool down and end when their loss stops falling, and keep the best weights.
+        validation_fraction : a float in the range (0, 1), default 0.1
+            Share of the rows to hold out for early stopping.
+        n_iter_no_change : an int in the range [1, inf) or 'auto', default 'auto'
+            Validations without improvement before the cool-down; 'auto' is 10, MapAE: 25.
+        contamination : a float in the range (0, 0.5] or 'auto', default 'auto'
+            Expected share of new rows to call outliers; 'auto' is 0.05.
+        device : a device's name, such as 'auto', 'cpu', 'cuda', default 'auto'
+            Device to compute on; 'auto' is a GPU if there is one, otherwise the CPU.
+        precision : one of 'auto', 'float32', 'bfloat16', 'float64', default 'auto'
+            Dtype of matrix products; with 'bfloat16', weights and losses stay in float32.
+        compile : one of True, False or 'auto', default 'auto'
+            True to compile the training step (torch.compile); 'auto' does so if it saves time.
+        sharded : one of True, False or 'auto', default 'auto'
+            True to split the model over the processes; False for a full copy in each process.
+        checkpoint : a folder's path or None, default None
+            Folder for checkpoints; `fit` resumes from a checkpoint in it; None for no checkpoints.
+        track : None, a .jsonl file, 'tensorboard:FOLDER', 'mlflow:EXPERIMENT', 'wandb:PROJECT', an object with log(step, values) and finish(), or a list of these, default None
+            Where to log the losses during the training.
+        random_state : an int, a numpy RandomState or Generator, or None, default None
+            Seed of all random numbers; None takes a new one in each fit.
+        verbose : an int in the range [0, inf) or 'auto', default 'auto'
+            'auto' for a progress bar where it takes more than 2 seconds and somebody watches; 0 for no output, 1 for a bar and the decisions, 2 also for a line per validation.
+        max_examples : an int in the range [2, inf) or None, default None
+            Largest number of training examples in all steps; of an iterator, of rows to read; None for no limit.
+        buffer_size : an int in the range [8, inf) or 'auto', default 'auto'
+            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 256 MiB.
+        """
+
+class RAE(Shared, CodeEstimator):
+    """An autoencoder to draw from without noise: short codes and a smooth decoder, then a density of the codes."""
+
+    n_components: int
+    code_weight: float
+    slope_weight: float
+    conditional: bool
+    label_weight: float
+    network: (
+        Literal["auto", "mlp", "conv"]
+        | nn.Module
+        | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module]
+    )
+    hidden: Sequence[int] | Literal["auto"]
+    likelihood: Literal[
+        "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
+    ]
+    start: Literal["pca", "random"]
+    def __init__(
+        self,
+        n_components: int = 2,
+        *,
+        code_weight: float = 0.1,
+        slope_weight: float = 0.0,
+        conditional: bool = False,
+        label_weight: float = 10.0,
+        network: Literal["auto", "mlp", "conv"]
+        | nn.Module
+        | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module] = "auto",
+        hidden: Sequence[int] | Literal["auto"] = "auto",
+        likelihood: Literal[
+            "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
+        ] = "auto",
+        start: Literal["pca", "random"] = "pca",
+        columns: Any = None,
+        max_levels: int | None = 256,
+        batch_size: int | Literal["auto"] = "auto",
+        learning_rate: float | Literal["auto"] = "auto",
+        weight_decay: float | Literal["auto"] = "auto",
+        max_epochs: int | Literal["auto"] = "auto",
+        max_time: float | None = None,
+        early_stopping: bool = True,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int | Literal["auto"] = "auto",
+        contamination: float | Literal["auto"] = "auto",
+        device: str = "auto",
+        precision: Literal["auto", "float32", "bfloat16", "float64"] = "auto",
+        compile: bool | Literal["auto"] = "auto",
+        sharded: bool | Literal["auto"] = "auto",
+        checkpoint: str | Path | None = None,
+        track: Any = None,
+        random_state: int | np.random.RandomState | np.random.Generator | None = None,
+        verbose: int | Literal["auto"] = "auto",
+        max_examples: int | None = None,
+        buffer_size: int | Literal["auto"] = "auto",
+    ) -> None:
+        """An autoencoder to draw from without noise: short codes and a smooth decoder, then a density of the codes.
+
+        Ghosh, Sajjadi, Vergari, Black and Schölkopf, From variational to deterministic autoencoders (2020), https://arxiv.org/abs/1903.12436. `fit_sampler(X)` fits a mixture of Gaussians to the codes, as the paper does.
+
+        Parameters
+        ----------
+        n_components : an int in the range [1, inf), default 2
+            Number of components: the length of each code.
+        code_weight : a float in the range [0, inf), default 0.1
+            Weight of half the squared length of a code.
+        slope_weight : a float in the range [0, inf), default 0.0
+            Weight of the squared slope of the decoder; 0 leaves that to the weight decay (RAE-L2).
+        conditional : one of True, False, default False
+            True to give the decoder the label of each example: fit(X, y), then sample(n, y=label).
+        label_weight : a float in the range [0, inf), default 10.0
+            Weight of the label's loss relative to the reconstruction's; only used if some labels are missing.
+        network : one of 'auto', 'mlp', 'conv', a torch.nn.Module, or a pair (encoder, decoder) of such, default 'auto'
+            Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
+        hidden : a sequence of ints of at least 1 or 'auto', default 'auto'
+            Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model; 'auto' follows the rows, the columns and `max_time`.
+        likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'poisson', 'negative_binomial', default 'auto'
+            Distribution of the data given the code; 'auto' chooses by the data.
+        start : one of 'pca', 'random', default 'pca'
+            'pca' adds a linear path beside the networks, which starts at PCA, so that the model is never worse; 'random' starts from random weights.
+
+        Other Parameters
+        ----------------
+        columns : a dict from columns to kinds, or None, default None
+            Kinds of columns of a table, such as {'zip': 'categorical'}, one of real, heavy_tailed, integer, count, binary, categorical, ordered, datetime, duration, constant, identifier, text ('identifier' leaves a column out); None finds all.
+        max_levels : an int in the range [2, inf) or None, default 256
+            Largest number of levels of a column of a table; rarer values become one level, `other`, which is given back as missing; None keeps all.
+        batch_size : an int in the range [1, inf) or 'auto', default 'auto'
+            Number of examples in each training step.
+        learning_rate : a float in the range (0, inf) or 'auto', default 'auto'
+            Highest learning rate of AdamW.
+        weight_decay : a float in the range [0, inf) or 'auto', default 'auto'
+            Weight decay of AdamW, against over-fitting.
+        max_epochs : an int in the range [1, inf) or 'auto', default 'auto'
+            Largest number of passes over the training data.
+        max_time : a float in the range (0, inf) or None, default None
+            Time limit of the training, in seconds; None for no limit.
+        early_stopping : one of True, False, default True
+            True to hold out rows, cool down and end when their loss stops falling, and keep the best weights.
+        validation_fraction : a float in the range (0, 1), default 0.1
+            Share of the rows to hold out for early stopping.
+        n_iter_no_change : an int in the range [1, inf) or 'auto', default 'auto'
+            Validations without improvement before the cool-down; 'auto' is 10, MapAE: 25.
+        contamination : a float in the range (0, 0.5] or 'auto', default 'auto'
+            Expected share of new rows to call outliers; 'auto' is 0.05.
+        device : a device's name, such as 'auto', 'cpu', 'cuda', default 'auto'
+            Device to compute on; 'auto' is a GPU if there is one, otherwise the CPU.
+        precision : one of 'auto', 'float32', 'bfloat16', 'float64', default 'auto'
+            Dtype of matrix products; with 'bfloat16', weights and losses stay in float32.
+        compile : one of True, False or 'auto', default 'auto'
+            True to compile the training step (torch.compile); 'auto' does so if it saves time.
+        sharded : one of True, False or 'auto', default 'auto'
+            True to split the model over the processes; False for a full copy in each process.
+        checkpoint : a folder's path or None, default None
+            Folder for checkpoints; `fit` resumes from a checkpoint in it; None for no checkpoints.
+        track : None, a .jsonl file, 'tensorboard:FOLDER', 'mlflow:EXPERIMENT', 'wandb:PROJECT', an object with log(step, values) and finish(), or a list of these, default None
+            Where to log the losses during the training.
+        random_state : an int, a numpy RandomState or Generator, or None, default None
+            Seed of all random numbers; None takes a new one in each fit.
+        verbose : an int in the range [0, inf) or 'auto', default 'auto'
+            'auto' for a progress bar where it takes more than 2 seconds and somebody watches; 0 for no output, 1 for a bar and the decisions, 2 also for a line per validation.
+        max_examples : an int in the range [2, inf) or None, default None
+            Largest number of training examples in all steps; of an iterator, of rows to read; None for no limit.
+        buffer_size : an int in the range [8, inf) or 'auto', default 'auto'
+            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 256 MiB.
+        """
+
+class CONTRACTIVEAE(Shared, CodeEstimator):
+    """An autoencoder whose codes change little with small changes of the example."""
+
+    n_components: int
+    contraction: float
+    network: (
+        Literal["auto", "mlp", "conv"]
+        | nn.Module
+        | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module]
+    )
+    hidden: Sequence[int] | Literal["auto"]
+    likelihood: Literal[
+        "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
+    ]
+    start: Literal["pca", "random"]
+    def __init__(
+        self,
+        n_components: int = 2,
+        *,
+        contraction: float = 0.1,
+        network: Literal["auto", "mlp", "conv"]
+        | nn.Module
+        | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module] = "auto",
+        hidden: Sequence[int] | Literal["auto"] = "auto",
+        likelihood: Literal[
+            "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
+        ] = "auto",
+        start: Literal["pca", "random"] = "pca",
+        columns: Any = None,
+        max_levels: int | None = 256,
+        batch_size: int | Literal["auto"] = "auto",
+        learning_rate: float | Literal["auto"] = "auto",
+        weight_decay: float | Literal["auto"] = "auto",
+        max_epochs: int | Literal["auto"] = "auto",
+        max_time: float | None = None,
+        early_stopping: bool = True,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int | Literal["auto"] = "auto",
+        contamination: float | Literal["auto"] = "auto",
+        device: str = "auto",
+        precision: Literal["auto", "float32", "bfloat16", "float64"] = "auto",
+        compile: bool | Literal["auto"] = "auto",
+        sharded: bool | Literal["auto"] = "auto",
+        checkpoint: str | Path | None = None,
+        track: Any = None,
+        random_state: int | np.random.RandomState | np.random.Generator | None = None,
+        verbose: int | Literal["auto"] = "auto",
+        max_examples: int | None = None,
+        buffer_size: int | Literal["auto"] = "auto",
+    ) -> None:
+        """An autoencoder whose codes change little with small changes of the example.
+
+        Rifai, Vincent, Muller, Glorot and Bengio, Contractive auto-encoders: Explicit invariance during feature extraction (2011), https://icml.cc/2011/papers/455_icmlpaper.pdf.
+
+        Parameters
+        ----------
+        n_components : an int in the range [1, inf), default 2
+            Number of components: the length of each code.
+        contraction : a float in the range [0, inf), default 0.1
+            Weight of the squared slope of the encoder.
+        network : one of 'auto', 'mlp', 'conv', a torch.nn.Module, or a pair (encoder, decoder) of such, default 'auto'
+            Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
+        hidden : a sequence of ints of at least 1 or 'auto', default 'auto'
+            Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model; 'auto' follows the rows, the columns and `max_time`.
+        likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'poisson', 'negative_binomial', default 'auto'
+            Distribution of the data given the code; 'auto' chooses by the data.
+        start : one of 'pca', 'random', default 'pca'
+            'pca' adds a linear path beside the networks, which starts at PCA, so that the model is never worse; 'random' starts from random weights.
+
+        Other Parameters
+        ----------------
+        columns : a dict from columns to kinds, or None, default None
+            Kinds of columns of a table, such as {'zip': 'categorical'}, one of real, heavy_tailed, integer, count, binary, categorical, ordered, datetime, duration, constant, identifier, text ('identifier' leaves a column out); None finds all.
+        max_levels : an int in the range [2, inf) or None, default 256
+            Largest number of levels of a column of a table; rarer values become one level, `other`, which is given back as missing; None keeps all.
+        batch_size : an int in the range [1, inf) or 'auto', default 'auto'
+            Number of examples in each training step.
+        learning_rate : a float in the range (0, inf) or 'auto', default 'auto'
+            Highest learning rate of AdamW.
+        weight_decay : a float in the range [0, inf) or 'auto', default 'auto'
+            Weight decay of AdamW, against over-fitting.
+        max_epochs : an int in the range [1, inf) or 'auto', default 'auto'
+            Largest number of passes over the training data.
+        max_time : a float in the range (0, inf) or None, default None
+            Time limit of the training, in seconds; None for no limit.
+        early_stopping : one of True, False, default True
+            True to hold out rows, cool down and end when their loss stops falling, and keep the best weights.
+        validation_fraction : a float in the range (0, 1), default 0.1
+            Share of the rows to hold out for early stopping.
+        n_iter_no_change : an int in the range [1, inf) or 'auto', default 'auto'
+            Validations without improvement before the cool-down; 'auto' is 10, MapAE: 25.
+        contamination : a float in the range (0, 0.5] or 'auto', default 'auto'
+            Expected share of new rows to call outliers; 'auto' is 0.05.
+        device : a device's name, such as 'auto', 'cpu', 'cuda', default 'auto'
+            Device to compute on; 'auto' is a GPU if there is one, otherwise the CPU.
+        precision : one of 'auto', 'float32', 'bfloat16', 'float64', default 'auto'
+            Dtype of matrix products; with 'bfloat16', weights and losses stay in float32.
+        compile : one of True, False or 'auto', default 'auto'
+            True to compile the training step (torch.compile); 'auto' does so if it saves time.
+        sharded : one of True, False or 'auto', default 'auto'
+            True to split the model over the processes; False for a full copy in each process.
+        checkpoint : a folder's path or None, default None
+            Folder for checkpoints; `fit` resumes from a checkpoint in it; None for no checkpoints.
+        track : None, a .jsonl file, 'tensorboard:FOLDER', 'mlflow:EXPERIMENT', 'wandb:PROJECT', an object with log(step, values) and finish(), or a list of these, default None
+            Where to log the losses during the training.
+        random_state : an int, a numpy RandomState or Generator, or None, default None
+            Seed of all random numbers; None takes a new one in each fit.
+        verbose : an int in the range [0, inf) or 'auto', default 'auto'
+            'auto' for a progress bar where it takes more than 2 seconds and somebody watches; 0 for no output, 1 for a bar and the decisions, 2 also for a line per validation.
+        max_examples : an int in the range [2, inf) or None, default None
+            Largest number of training examples in all steps; of an iterator, of rows to read; None for no limit.
+        buffer_size : an int in the range [8, inf) or 'auto', default 'auto'
+            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 256 MiB.
+        """
+
+class NESTEDAE(Shared, CodeEstimator):
+    """An autoencoder with ordered components, as PCA has: the first k of them reconstruct as well as k can."""
+
+    n_components: int
+    nesting: float
+    network: (
+        Literal["auto", "mlp", "conv"]
+        | nn.Module
+        | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module]
+    )
+    hidden: Sequence[int] | Literal["auto"]
+    likelihood: Literal[
+        "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
+    ]
+    start: Literal["pca", "random"]
+    def __init__(
+        self,
+        n_components: int = 2,
+        *,
+        nesting: float = 1.0,
+        network: Literal["auto", "mlp", "conv"]
+        | nn.Module
+        | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module] = "auto",
+        hidden: Sequence[int] | Literal["auto"] = "auto",
+        likelihood: Literal[
+            "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
+        ] = "auto",
+        start: Literal["pca", "random"] = "pca",
+        columns: Any = None,
+        max_levels: int | None = 256,
+        batch_size: int | Literal["auto"] = "auto",
+        learning_rate: float | Literal["auto"] = "auto",
+        weight_decay: float | Literal["auto"] = "auto",
+        max_epochs: int | Literal["auto"] = "auto",
+        max_time: float | None = None,
+        early_stopping: bool = True,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int | Literal["auto"] = "auto",
+        contamination: float | Literal["auto"] = "auto",
+        device: str = "auto",
+        precision: Literal["auto", "float32", "bfloat16", "float64"] = "auto",
+        compile: bool | Literal["auto"] = "auto",
+        sharded: bool | Literal["auto"] = "auto",
+        checkpoint: str | Path | None = None,
+        track: Any = None,
+        random_state: int | np.random.RandomState | np.random.Generator | None = None,
+        verbose: int | Literal["auto"] = "auto",
+        max_examples: int | None = None,
+        buffer_size: int | Literal["auto"] = "auto",
+    ) -> None:
+        """An autoencoder with ordered components, as PCA has: the first k of them reconstruct as well as k can.
+
+        Rippel, Gelbart and Adams, Learning ordered representations with nested dropout (2014), https://arxiv.org/abs/1402.0915.
+
+        Parameters
+        ----------
+        n_components : an int in the range [1, inf), default 2
+            Number of components: the length of each code.
+        nesting : a float in the range [0, inf), default 1.0
+            Weight of the loss of a random number of first components, relative to that of all components.
+        network : one of 'auto', 'mlp', 'conv', a torch.nn.Module, or a pair (encoder, decoder) of such, default 'auto'
+            Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
+        hidden : a sequence of ints of at least 1 or 'auto', default 'auto'
+            Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model; 'auto' follows the rows, the columns and `max_time`.
+        likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'poisson', 'negative_binomial', default 'auto'
+            Distribution of the data given the code; 'auto' chooses by the data.
+        start : one of 'pca', 'random', default 'pca'
+            'pca' adds a linear path beside the networks, which starts at PCA, so that the model is never worse; 'random' starts from random weights.
+
+        Other Parameters
+        ----------------
+        columns : a dict from columns to kinds, or None, default None
+            Kinds of columns of a table, such as {'zip': 'categorical'}, one of real, heavy_tailed, integer, count, binary, categorical, ordered, datetime, duration, constant, identifier, text ('identifier' leaves a column out); None finds all.
+        max_levels : an int in the range [2, inf) or None, default 256
+            Largest number of levels of a column of a table; rarer values become one level, `other`, which is given back as missing; None keeps all.
+        batch_size : an int in the range [1, inf) or 'auto', default 'auto'
+            Number of examples in each training step.
+        learning_rate : a float in the range (0, inf) or 'auto', default 'auto'
+            Highest learning rate of AdamW.
+        weight_decay : a float in the range [0, inf) or 'auto', default 'auto'
+            Weight decay of AdamW, against over-fitting.
+        max_epochs : an int in the range [1, inf) or 'auto', default 'auto'
+            Largest number of passes over the training data.
+        max_time : a float in the range (0, inf) or None, default None
+            Time limit of the training, in seconds; None for no limit.
+        early_stopping : one of True, False, default True
+            True to hold out rows, cool down and end when their loss stops falling, and keep the best weights.
+        validation_fraction : a float in the range (0, 1), default 0.1
+            Share of the rows to hold out for early stopping.
+        n_iter_no_change : an int in the range [1, inf) or 'auto', default 'auto'
+            Validations without improvement before the cool-down; 'auto' is 10, MapAE: 25.
+        contamination : a float in the range (0, 0.5] or 'auto', default 'auto'
+            Expected share of new rows to call outliers; 'auto' is 0.05.
+        device : a device's name, such as 'auto', 'cpu', 'cuda', default 'auto'
+            Device to compute on; 'auto' is a GPU if there is one, otherwise the CPU.
+        precision : one of 'auto', 'float32', 'bfloat16', 'float64', default 'auto'
+            Dtype of matrix products; with 'bfloat16', weights and losses stay in float32.
+        compile : one of True, False or 'auto', default 'auto'
+            True to compile the training step (torch.compile); 'auto' does so if it saves time.
+        sharded : one of True, False or 'auto', default 'auto'
+            True to split the model over the processes; False for a full copy in each process.
+        checkpoint : a folder's path or None, default None
+            Folder for checkpoints; `fit` resumes from a checkpoint in it; None for no checkpoints.
+        track : None, a .jsonl file, 'tensorboard:FOLDER', 'mlflow:EXPERIMENT', 'wandb:PROJECT', an object with log(step, values) and finish(), or a list of these, default None
+            Where to log the losses during the training.
+        random_state : an int, a numpy RandomState or Generator, or None, default None
+            Seed of all random numbers; None takes a new one in each fit.
+        verbose : an int in the range [0, inf) or 'auto', default 'auto'
+            'auto' for a progress bar where it takes more than 2 seconds and somebody watches; 0 for no output, 1 for a bar and the decisions, 2 also for a line per validation.
+        max_examples : an int in the range [2, inf) or None, default None
+            Largest number of training examples in all steps; of an iterator, of rows to read; None for no limit.
+        buffer_size : an int in the range [8, inf) or 'auto', default 'auto'
+            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 256 MiB.
+        """
+
 class BETAVAE(Shared, CodeEstimator):
     """A VAE whose KL counts more: fewer components are used, and each of them is more independent of the others."""
 
@@ -894,6 +2156,378 @@ class BETAVAE(Shared, CodeEstimator):
             Largest number of training examples in all steps; of an iterator, of rows to read; None for no limit.
         buffer_size : an int in the range [8, inf) or 'auto', default 'auto'
             Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 256 MiB.
+        """
+
+class SWAE(Shared, CodeEstimator):
+    """A Wasserstein autoencoder that compares codes and prior along random lines."""
+
+    n_components: int
+    strength: float
+    conditional: bool
+    label_weight: float
+    network: (
+        Literal["auto", "mlp", "conv"]
+        | nn.Module
+        | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module]
+    )
+    hidden: Sequence[int] | Literal["auto"]
+    likelihood: Literal[
+        "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
+    ]
+    start: Literal["pca", "random"]
+    def __init__(
+        self,
+        n_components: int = 2,
+        *,
+        strength: float = 10.0,
+        conditional: bool = False,
+        label_weight: float = 10.0,
+        network: Literal["auto", "mlp", "conv"]
+        | nn.Module
+        | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module] = "auto",
+        hidden: Sequence[int] | Literal["auto"] = "auto",
+        likelihood: Literal[
+            "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
+        ] = "auto",
+        start: Literal["pca", "random"] = "pca",
+        columns: Any = None,
+        max_levels: int | None = 256,
+        batch_size: int | Literal["auto"] = "auto",
+        learning_rate: float | Literal["auto"] = "auto",
+        weight_decay: float | Literal["auto"] = "auto",
+        max_epochs: int | Literal["auto"] = "auto",
+        max_time: float | None = None,
+        early_stopping: bool = True,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int | Literal["auto"] = "auto",
+        contamination: float | Literal["auto"] = "auto",
+        device: str = "auto",
+        precision: Literal["auto", "float32", "bfloat16", "float64"] = "auto",
+        compile: bool | Literal["auto"] = "auto",
+        sharded: bool | Literal["auto"] = "auto",
+        checkpoint: str | Path | None = None,
+        track: Any = None,
+        random_state: int | np.random.RandomState | np.random.Generator | None = None,
+        verbose: int | Literal["auto"] = "auto",
+        max_examples: int | None = None,
+        buffer_size: int | Literal["auto"] = "auto",
+    ) -> None:
+        """A Wasserstein autoencoder that compares codes and prior along random lines.
+
+        Kolouri, Pope, Martin and Rohde, Sliced-Wasserstein autoencoder (2018), https://arxiv.org/abs/1804.01947.
+
+        Parameters
+        ----------
+        n_components : an int in the range [1, inf), default 2
+            Number of components: the length of each code.
+        strength : a float in the range [0, inf), default 10.0
+            Weight of the distance between codes and prior relative to the mean negative log-likelihood of an entry.
+        conditional : one of True, False, default False
+            True to give the decoder the label of each example: fit(X, y), then sample(n, y=label).
+        label_weight : a float in the range [0, inf), default 10.0
+            Weight of the label's loss relative to the reconstruction's; only used if some labels are missing.
+        network : one of 'auto', 'mlp', 'conv', a torch.nn.Module, or a pair (encoder, decoder) of such, default 'auto'
+            Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
+        hidden : a sequence of ints of at least 1 or 'auto', default 'auto'
+            Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model; 'auto' follows the rows, the columns and `max_time`.
+        likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'poisson', 'negative_binomial', default 'auto'
+            Distribution of the data given the code; 'auto' chooses by the data.
+        start : one of 'pca', 'random', default 'pca'
+            'pca' adds a linear path beside the networks, which starts at PCA, so that the model is never worse; 'random' starts from random weights.
+
+        Other Parameters
+        ----------------
+        columns : a dict from columns to kinds, or None, default None
+            Kinds of columns of a table, such as {'zip': 'categorical'}, one of real, heavy_tailed, integer, count, binary, categorical, ordered, datetime, duration, constant, identifier, text ('identifier' leaves a column out); None finds all.
+        max_levels : an int in the range [2, inf) or None, default 256
+            Largest number of levels of a column of a table; rarer values become one level, `other`, which is given back as missing; None keeps all.
+        batch_size : an int in the range [1, inf) or 'auto', default 'auto'
+            Number of examples in each training step.
+        learning_rate : a float in the range (0, inf) or 'auto', default 'auto'
+            Highest learning rate of AdamW.
+        weight_decay : a float in the range [0, inf) or 'auto', default 'auto'
+            Weight decay of AdamW, against over-fitting.
+        max_epochs : an int in the range [1, inf) or 'auto', default 'auto'
+            Largest number of passes over the training data.
+        max_time : a float in the range (0, inf) or None, default None
+            Time limit of the training, in seconds; None for no limit.
+        early_stopping : one of True, False, default True
+            True to hold out rows, cool down and end when their loss stops falling, and keep the best weights.
+        validation_fraction : a float in the range (0, 1), default 0.1
+            Share of the rows to hold out for early stopping.
+        n_iter_no_change : an int in the range [1, inf) or 'auto', default 'auto'
+            Validations without improvement before the cool-down; 'auto' is 10, MapAE: 25.
+        contamination : a float in the range (0, 0.5] or 'auto', default 'auto'
+            Expected share of new rows to call outliers; 'auto' is 0.05.
+        device : a device's name, such as 'auto', 'cpu', 'cuda', default 'auto'
+            Device to compute on; 'auto' is a GPU if there is one, otherwise the CPU.
+        precision : one of 'auto', 'float32', 'bfloat16', 'float64', default 'auto'
+            Dtype of matrix products; with 'bfloat16', weights and losses stay in float32.
+        compile : one of True, False or 'auto', default 'auto'
+            True to compile the training step (torch.compile); 'auto' does so if it saves time.
+        sharded : one of True, False or 'auto', default 'auto'
+            True to split the model over the processes; False for a full copy in each process.
+        checkpoint : a folder's path or None, default None
+            Folder for checkpoints; `fit` resumes from a checkpoint in it; None for no checkpoints.
+        track : None, a .jsonl file, 'tensorboard:FOLDER', 'mlflow:EXPERIMENT', 'wandb:PROJECT', an object with log(step, values) and finish(), or a list of these, default None
+            Where to log the losses during the training.
+        random_state : an int, a numpy RandomState or Generator, or None, default None
+            Seed of all random numbers; None takes a new one in each fit.
+        verbose : an int in the range [0, inf) or 'auto', default 'auto'
+            'auto' for a progress bar where it takes more than 2 seconds and somebody watches; 0 for no output, 1 for a bar and the decisions, 2 also for a line per validation.
+        max_examples : an int in the range [2, inf) or None, default None
+            Largest number of training examples in all steps; of an iterator, of rows to read; None for no limit.
+        buffer_size : an int in the range [8, inf) or 'auto', default 'auto'
+            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 256 MiB.
+        """
+
+class RAEGP(Shared, CodeEstimator):
+    """A regularised autoencoder whose decoder is kept smooth by a penalty on its slope."""
+
+    n_components: int
+    code_weight: float
+    slope_weight: float
+    conditional: bool
+    label_weight: float
+    network: (
+        Literal["auto", "mlp", "conv"]
+        | nn.Module
+        | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module]
+    )
+    hidden: Sequence[int] | Literal["auto"]
+    likelihood: Literal[
+        "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
+    ]
+    start: Literal["pca", "random"]
+    def __init__(
+        self,
+        n_components: int = 2,
+        *,
+        code_weight: float = 0.1,
+        slope_weight: float = 0.1,
+        conditional: bool = False,
+        label_weight: float = 10.0,
+        network: Literal["auto", "mlp", "conv"]
+        | nn.Module
+        | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module] = "auto",
+        hidden: Sequence[int] | Literal["auto"] = "auto",
+        likelihood: Literal[
+            "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
+        ] = "auto",
+        start: Literal["pca", "random"] = "pca",
+        columns: Any = None,
+        max_levels: int | None = 256,
+        batch_size: int | Literal["auto"] = "auto",
+        learning_rate: float | Literal["auto"] = "auto",
+        weight_decay: float | Literal["auto"] = "auto",
+        max_epochs: int | Literal["auto"] = "auto",
+        max_time: float | None = None,
+        early_stopping: bool = True,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int | Literal["auto"] = "auto",
+        contamination: float | Literal["auto"] = "auto",
+        device: str = "auto",
+        precision: Literal["auto", "float32", "bfloat16", "float64"] = "auto",
+        compile: bool | Literal["auto"] = "auto",
+        sharded: bool | Literal["auto"] = "auto",
+        checkpoint: str | Path | None = None,
+        track: Any = None,
+        random_state: int | np.random.RandomState | np.random.Generator | None = None,
+        verbose: int | Literal["auto"] = "auto",
+        max_examples: int | None = None,
+        buffer_size: int | Literal["auto"] = "auto",
+    ) -> None:
+        """A regularised autoencoder whose decoder is kept smooth by a penalty on its slope.
+
+        Ghosh, Sajjadi, Vergari, Black and Schölkopf, From variational to deterministic autoencoders (2020), https://arxiv.org/abs/1903.12436, RAE-GP.
+
+        Parameters
+        ----------
+        n_components : an int in the range [1, inf), default 2
+            Number of components: the length of each code.
+        code_weight : a float in the range [0, inf), default 0.1
+            Weight of half the squared length of a code.
+        slope_weight : a float in the range [0, inf), default 0.1
+            Weight of the squared slope of the decoder; 0 leaves that to the weight decay (RAE-L2).
+        conditional : one of True, False, default False
+            True to give the decoder the label of each example: fit(X, y), then sample(n, y=label).
+        label_weight : a float in the range [0, inf), default 10.0
+            Weight of the label's loss relative to the reconstruction's; only used if some labels are missing.
+        network : one of 'auto', 'mlp', 'conv', a torch.nn.Module, or a pair (encoder, decoder) of such, default 'auto'
+            Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
+        hidden : a sequence of ints of at least 1 or 'auto', default 'auto'
+            Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model; 'auto' follows the rows, the columns and `max_time`.
+        likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'poisson', 'negative_binomial', default 'auto'
+            Distribution of the data given the code; 'auto' chooses by the data.
+        start : one of 'pca', 'random', default 'pca'
+            'pca' adds a linear path beside the networks, which starts at PCA, so that the model is never worse; 'random' starts from random weights.
+
+        Other Parameters
+        ----------------
+        columns : a dict from columns to kinds, or None, default None
+            Kinds of columns of a table, such as {'zip': 'categorical'}, one of real, heavy_tailed, integer, count, binary, categorical, ordered, datetime, duration, constant, identifier, text ('identifier' leaves a column out); None finds all.
+        max_levels : an int in the range [2, inf) or None, default 256
+            Largest number of levels of a column of a table; rarer values become one level, `other`, which is given back as missing; None keeps all.
+        batch_size : an int in the range [1, inf) or 'auto', default 'auto'
+            Number of examples in each training step.
+        learning_rate : a float in the range (0, inf) or 'auto', default 'auto'
+            Highest learning rate of AdamW.
+        weight_decay : a float in the range [0, inf) or 'auto', default 'auto'
+            Weight decay of AdamW, against over-fitting.
+        max_epochs : an int in the range [1, inf) or 'auto', default 'auto'
+            Largest number of passes over the training data.
+        max_time : a float in the range (0, inf) or None, default None
+            Time limit of the training, in seconds; None for no limit.
+        early_stopping : one of True, False, default True
+            True to hold out rows, cool down and end when their loss stops falling, and keep the best weights.
+        validation_fraction : a float in the range (0, 1), default 0.1
+            Share of the rows to hold out for early stopping.
+        n_iter_no_change : an int in the range [1, inf) or 'auto', default 'auto'
+            Validations without improvement before the cool-down; 'auto' is 10, MapAE: 25.
+        contamination : a float in the range (0, 0.5] or 'auto', default 'auto'
+            Expected share of new rows to call outliers; 'auto' is 0.05.
+        device : a device's name, such as 'auto', 'cpu', 'cuda', default 'auto'
+            Device to compute on; 'auto' is a GPU if there is one, otherwise the CPU.
+        precision : one of 'auto', 'float32', 'bfloat16', 'float64', default 'auto'
+            Dtype of matrix products; with 'bfloat16', weights and losses stay in float32.
+        compile : one of True, False or 'auto', default 'auto'
+            True to compile the training step (torch.compile); 'auto' does so if it saves time.
+        sharded : one of True, False or 'auto', default 'auto'
+            True to split the model over the processes; False for a full copy in each process.
+        checkpoint : a folder's path or None, default None
+            Folder for checkpoints; `fit` resumes from a checkpoint in it; None for no checkpoints.
+        track : None, a .jsonl file, 'tensorboard:FOLDER', 'mlflow:EXPERIMENT', 'wandb:PROJECT', an object with log(step, values) and finish(), or a list of these, default None
+            Where to log the losses during the training.
+        random_state : an int, a numpy RandomState or Generator, or None, default None
+            Seed of all random numbers; None takes a new one in each fit.
+        verbose : an int in the range [0, inf) or 'auto', default 'auto'
+            'auto' for a progress bar where it takes more than 2 seconds and somebody watches; 0 for no output, 1 for a bar and the decisions, 2 also for a line per validation.
+        max_examples : an int in the range [2, inf) or None, default None
+            Largest number of training examples in all steps; of an iterator, of rows to read; None for no limit.
+        buffer_size : an int in the range [8, inf) or 'auto', default 'auto'
+            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 256 MiB.
+        """
+
+class ConcreteAE(Shared, CodeEstimator):
+    """The choice of the columns, or pixels, from which all others can be restored best."""
+
+    n_components: int
+    network: (
+        Literal["auto", "mlp", "conv"]
+        | nn.Module
+        | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module]
+    )
+    hidden: Sequence[int] | Literal["auto"]
+    likelihood: Literal[
+        "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
+    ]
+    def __init__(
+        self,
+        n_components: int = 2,
+        *,
+        network: Literal["auto", "mlp", "conv"]
+        | nn.Module
+        | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module] = "auto",
+        hidden: Sequence[int] | Literal["auto"] = "auto",
+        likelihood: Literal[
+            "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
+        ] = "auto",
+        columns: Any = None,
+        max_levels: int | None = 256,
+        batch_size: int | Literal["auto"] = "auto",
+        learning_rate: float | Literal["auto"] = "auto",
+        weight_decay: float | Literal["auto"] = "auto",
+        max_epochs: int | Literal["auto"] = "auto",
+        max_time: float | None = None,
+        early_stopping: bool = True,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int | Literal["auto"] = "auto",
+        contamination: float | Literal["auto"] = "auto",
+        device: str = "auto",
+        precision: Literal["auto", "float32", "bfloat16", "float64"] = "auto",
+        compile: bool | Literal["auto"] = "auto",
+        sharded: bool | Literal["auto"] = "auto",
+        checkpoint: str | Path | None = None,
+        track: Any = None,
+        random_state: int | np.random.RandomState | np.random.Generator | None = None,
+        verbose: int | Literal["auto"] = "auto",
+        max_examples: int | None = None,
+        buffer_size: int | Literal["auto"] = "auto",
+    ) -> None:
+        """The choice of the columns, or pixels, from which all others can be restored best.
+
+        Each component of the code is one column of the data. In the training it is a mixture of columns, which narrows down
+        to one. `selected_features_` tells the columns, `transform` gives them (standardised), and `reconstruct` restores
+        all columns from them. There are as many columns as `n_components`.
+
+        Parameters
+        ----------
+        n_components : an int in the range [1, inf), default 2
+            Number of components: the length of each code.
+        network : one of 'auto', 'mlp', 'conv', a torch.nn.Module, or a pair (encoder, decoder) of such, default 'auto'
+            Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
+        hidden : a sequence of ints of at least 1 or 'auto', default 'auto'
+            Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model; 'auto' follows the rows, the columns and `max_time`.
+        likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'poisson', 'negative_binomial', default 'auto'
+            Distribution of the data given the code; 'auto' chooses by the data.
+
+        Other Parameters
+        ----------------
+        columns : a dict from columns to kinds, or None, default None
+            Kinds of columns of a table, such as {'zip': 'categorical'}, one of real, heavy_tailed, integer, count, binary, categorical, ordered, datetime, duration, constant, identifier, text ('identifier' leaves a column out); None finds all.
+        max_levels : an int in the range [2, inf) or None, default 256
+            Largest number of levels of a column of a table; rarer values become one level, `other`, which is given back as missing; None keeps all.
+        batch_size : an int in the range [1, inf) or 'auto', default 'auto'
+            Number of examples in each training step.
+        learning_rate : a float in the range (0, inf) or 'auto', default 'auto'
+            Highest learning rate of AdamW.
+        weight_decay : a float in the range [0, inf) or 'auto', default 'auto'
+            Weight decay of AdamW, against over-fitting.
+        max_epochs : an int in the range [1, inf) or 'auto', default 'auto'
+            Largest number of passes over the training data.
+        max_time : a float in the range (0, inf) or None, default None
+            Time limit of the training, in seconds; None for no limit.
+        early_stopping : one of True, False, default True
+            True to hold out rows, cool down and end when their loss stops falling, and keep the best weights.
+        validation_fraction : a float in the range (0, 1), default 0.1
+            Share of the rows to hold out for early stopping.
+        n_iter_no_change : an int in the range [1, inf) or 'auto', default 'auto'
+            Validations without improvement before the cool-down; 'auto' is 10, MapAE: 25.
+        contamination : a float in the range (0, 0.5] or 'auto', default 'auto'
+            Expected share of new rows to call outliers; 'auto' is 0.05.
+        device : a device's name, such as 'auto', 'cpu', 'cuda', default 'auto'
+            Device to compute on; 'auto' is a GPU if there is one, otherwise the CPU.
+        precision : one of 'auto', 'float32', 'bfloat16', 'float64', default 'auto'
+            Dtype of matrix products; with 'bfloat16', weights and losses stay in float32.
+        compile : one of True, False or 'auto', default 'auto'
+            True to compile the training step (torch.compile); 'auto' does so if it saves time.
+        sharded : one of True, False or 'auto', default 'auto'
+            True to split the model over the processes; False for a full copy in each process.
+        checkpoint : a folder's path or None, default None
+            Folder for checkpoints; `fit` resumes from a checkpoint in it; None for no checkpoints.
+        track : None, a .jsonl file, 'tensorboard:FOLDER', 'mlflow:EXPERIMENT', 'wandb:PROJECT', an object with log(step, values) and finish(), or a list of these, default None
+            Where to log the losses during the training.
+        random_state : an int, a numpy RandomState or Generator, or None, default None
+            Seed of all random numbers; None takes a new one in each fit.
+        verbose : an int in the range [0, inf) or 'auto', default 'auto'
+            'auto' for a progress bar where it takes more than 2 seconds and somebody watches; 0 for no output, 1 for a bar and the decisions, 2 also for a line per validation.
+        max_examples : an int in the range [2, inf) or None, default None
+            Largest number of training examples in all steps; of an iterator, of rows to read; None for no limit.
+        buffer_size : an int in the range [8, inf) or 'auto', default 'auto'
+            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 256 MiB.
+
+        Attributes
+        ----------
+        selected_features_ : SelectedFeatures, indices and names of the selected columns.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from narrows import estimator
+        >>> X = np.random.default_rng(0).normal(size=(200, 5))
+        >>> model = estimator("concreteae")(n_components=2, hidden=(32,), max_epochs=5, random_state=0).fit(X)
+        >>> len(model.selected_features_.indices), int(model.get_support().sum()) <= 2
+        (2, True)
         """
 
 class TableAE(Shared):
@@ -1385,7 +3019,33 @@ def estimator(recipe: Literal["sae"]) -> type[models.SAE]: ...
 @overload
 def estimator(recipe: Literal["mapae"]) -> type[maps.MapAE]: ...
 @overload
+def estimator(recipe: Literal["vaegan"]) -> type[VAEGAN]: ...
+@overload
+def estimator(recipe: Literal["msssimvae"]) -> type[MSSSIMVAE]: ...
+@overload
+def estimator(recipe: Literal["betatcvae"]) -> type[BETATCVAE]: ...
+@overload
+def estimator(recipe: Literal["dipvae"]) -> type[DIPVAE]: ...
+@overload
+def estimator(recipe: Literal["infovae"]) -> type[INFOVAE]: ...
+@overload
+def estimator(recipe: Literal["wae"]) -> type[WAE]: ...
+@overload
+def estimator(recipe: Literal["aae"]) -> type[AAE]: ...
+@overload
+def estimator(recipe: Literal["rae"]) -> type[RAE]: ...
+@overload
+def estimator(recipe: Literal["contractiveae"]) -> type[CONTRACTIVEAE]: ...
+@overload
+def estimator(recipe: Literal["nestedae"]) -> type[NESTEDAE]: ...
+@overload
 def estimator(recipe: Literal["betavae"]) -> type[BETAVAE]: ...
+@overload
+def estimator(recipe: Literal["swae"]) -> type[SWAE]: ...
+@overload
+def estimator(recipe: Literal["raegp"]) -> type[RAEGP]: ...
+@overload
+def estimator(recipe: Literal["concreteae"]) -> type[selection.ConcreteAE]: ...
 @overload
 def estimator(recipe: Literal["tableae"]) -> type[tables.TableAE]: ...
 @overload
