@@ -106,6 +106,7 @@ REPRESENTATIVES = (
     Case("vae", likelihood="heteroscedastic"),  # a likelihood of two numbers an entry
     Case("vae", conditional=True),  # labels
     Case("iwae"),  # an objective of several draws
+    Case("vamp", n_modes=6),  # a prior that depends on the encoder, and starts at training rows
     Case("factorvae"),  # a cost with an opponent
     Case("vqvae"),  # a quantised code
     Case("sae"),  # a sparse one
@@ -120,6 +121,9 @@ OTHERS = (
     Case("vae", prior="mixture"),
     Case("vae", posterior="flow"),
     Case("vae", conditional=True, n_missing=1),
+    Case("vae", posterior="planar", prior="flow"),
+    Case("vae", prior="vamp", conditional=True, n_missing=1),
+    Case("vae", bound="piwae", prior="mixture", conditional=True, n_missing=1),
     Case("sae", sparsity="l1"),
     Case("sae", sparsity="kl"),
     Case("sae", sparsity="batchtopk"),

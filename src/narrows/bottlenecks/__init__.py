@@ -11,7 +11,7 @@ from narrows.bottlenecks.base import (
     as_prior_code,
     as_stochastic,
 )
-from narrows.bottlenecks.flow import FlowPosterior
+from narrows.bottlenecks.flow import FlowPosterior, PlanarPosterior
 from narrows.bottlenecks.gaussian import Gaussian
 from narrows.bottlenecks.interpolation import lerp, slerp
 from narrows.bottlenecks.labels import (
@@ -24,6 +24,7 @@ from narrows.bottlenecks.labels import (
     gaussian_posterior,
     label_of,
 )
+from narrows.bottlenecks.ladder import Ladder
 from narrows.bottlenecks.laplace import Laplace
 from narrows.bottlenecks.matched import Matched
 from narrows.bottlenecks.plain import Hidden, Plain
@@ -47,10 +48,12 @@ __all__ = [
     "KLRate",
     "Label",
     "LabelHead",
+    "Ladder",
     "Laplace",
     "LinearStart",
     "Matched",
     "Plain",
+    "PlanarPosterior",
     "PriorCode",
     "RegressionHead",
     "Sample",

@@ -107,6 +107,19 @@ class Bottleneck(nn.Module, ABC):
         """
         return None
 
+    def condition(self, encoder: nn.Module) -> None:
+        """Receive the encoder, when the model is built: a prior may need it."""
+        return
+
+    @property
+    def n_start_rows(self) -> int:
+        """Number of training rows that `start_prior` takes; 0 for none."""
+        return 0
+
+    def start_prior(self, x: Tensor, h: Tensor) -> None:
+        """Receive training rows (n x shape) and the encoder's output for them (n x n_inputs) before the training."""
+        return
+
     def update_dead_units(self) -> None:
         """Update state for which the CPU must wait for the device. Training calls it every 50 steps."""
         return
@@ -204,6 +217,15 @@ class Stochastic(PriorCode):
     @property
     def prior_std(self) -> Tensor | None:
         """Standard deviation of each component under the prior (L); None where it is not known."""
+        return None
+
+    @property
+    def n_modes(self) -> int:
+        """Number of modes of the prior, if it is a mixture; otherwise 0."""
+        return 0
+
+    def mode_probs(self, z: Tensor) -> Tensor | None:
+        """Return p(k | z) of each mode of the prior (B x K) at codes z (B x L); None if it is not a mixture."""
         return None
 
     def forward(self, h: Tensor) -> Code:

@@ -217,6 +217,24 @@ class Joint(Stochastic):
         """Standard deviation of the free part under its prior (L), or None."""
         return self._stochastic.prior_std
 
+    @property
+    def n_start_rows(self) -> int:
+        """Number of training rows from which the prior of the free part starts."""
+        return self.free.n_start_rows
+
+    def start_prior(self, x: Tensor, h: Tensor) -> None:
+        """Start the prior of the free part."""
+        self.free.start_prior(x, self._free_inputs(h))
+
+    @property
+    def n_modes(self) -> int:
+        """Number of modes of the prior; 0 if it is not a mixture."""
+        return self._stochastic.n_modes
+
+    def mode_probs(self, z: Tensor) -> Tensor | None:
+        """Return p(k | z) of each mode of the free part's prior (B x K), or None."""
+        return self._stochastic.mode_probs(z)
+
     def update_dead_units(self) -> None:
         """Update the state of the free part."""
         self.free.update_dead_units()

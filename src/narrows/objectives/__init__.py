@@ -2,6 +2,7 @@
 
 from narrows.objectives.adversarial import CodeAdversary, ExampleAdversary
 from narrows.objectives.base import Cost, CostValue, NeighborPairs, Objective, frozen
+from narrows.objectives.capacity import Capacity
 from narrows.objectives.cells import GapCost, SquaredError
 from narrows.objectives.covariance import CovariancePenalty
 from narrows.objectives.dictionaries import GateReconstruction, Prefixes
@@ -25,6 +26,7 @@ from narrows.renamed import module_getattr
 __all__ = [
     "AUX_WEIGHT",
     "MEASURES",
+    "Capacity",
     "CodeAdversary",
     "CodeNorm",
     "Cost",

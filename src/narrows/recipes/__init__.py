@@ -1,5 +1,9 @@
-"""Recipes: models by name. A recipe chooses the five parts of a model and its objective."""
+"""Recipes: models by name. A recipe chooses the five parts of a model and its objective.
 
+A module of recipes registers them when it is imported here. `get(name).make` is the function of any recipe.
+"""
+
+from narrows.recipes import perceptual, presets, regularized, selection, variants
 from narrows.recipes.assemble import CodeTooLong, assemble, label_terms, labels_of
 from narrows.recipes.fields import (
     Components,
@@ -12,13 +16,10 @@ from narrows.recipes.fields import (
     OptionalComponents,
 )
 from narrows.recipes.models import ae, dae, mapae, sae, vae
-from narrows.recipes.perceptual import msssimvae, vaegan
-from narrows.recipes.presets import betavae, raegp, swae
+from narrows.recipes.presets import iwae
 from narrows.recipes.registry import PURPOSES, RECIPES, Parts, Recipe, available, get, preset, register
-from narrows.recipes.regularized import aae, betatcvae, contractiveae, dipvae, infovae, nestedae, rae, wae
-from narrows.recipes.selection import concreteae
 from narrows.recipes.table import tableae
-from narrows.recipes.variants import factorvae, iwae, vqvae
+from narrows.recipes.variants import factorvae, vqvae
 
 __all__ = [
     "PURPOSES",
@@ -34,34 +35,25 @@ __all__ = [
     "OptionalComponents",
     "Parts",
     "Recipe",
-    "aae",
     "ae",
     "assemble",
     "available",
-    "betatcvae",
-    "betavae",
-    "concreteae",
-    "contractiveae",
     "dae",
-    "dipvae",
     "factorvae",
     "get",
-    "infovae",
     "iwae",
     "label_terms",
     "labels_of",
     "mapae",
-    "msssimvae",
-    "nestedae",
+    "perceptual",
     "preset",
-    "rae",
-    "raegp",
+    "presets",
     "register",
+    "regularized",
     "sae",
-    "swae",
+    "selection",
     "tableae",
     "vae",
-    "vaegan",
+    "variants",
     "vqvae",
-    "wae",
 ]
