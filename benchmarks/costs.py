@@ -3,7 +3,7 @@
     python benchmarks/costs.py [generate disentangle features select] [--data fashion_mnist] [--seeds 1]
 
 The data are scikit-learn's digits (1,437 training and 360 test images), or 5,000 training and 2,000 test images of
-another named set. All models have 8 components, in `select` 10, and at most 100 epochs.
+another named set. All models have 8 components, in `select` 10, and at most 40 epochs.
 
 `generate`: squared error of reconstructed test images (pixels in [0, 1]); mmd of the codes of test images (draws, if a
 code has a posterior) from N(0, I), with the kernel of `objectives.Discrepancy`, times 1,000; energy distance of as many
@@ -34,7 +34,7 @@ from narrows.objectives.discrepancy import mean_discrepancy
 from narrows.objectives.structural_similarity import ms_ssim
 
 Split = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
-N_COMPONENTS, N_EPOCHS = 8, 100
+N_COMPONENTS, N_EPOCHS = 8, 40
 
 
 def fit(recipe: str, X: np.ndarray, seed: int, n_components: int = N_COMPONENTS, **parameters: Any) -> Any:

@@ -39,7 +39,7 @@ from narrows.objectives import (
 from narrows.objectives.discrepancy import SCALES, mean_discrepancy, sliced_wasserstein
 from narrows.objectives.jacobians import squared_norms
 from narrows.objectives.structural_similarity import ms_ssim
-from narrows.recipes import RECIPES, msssimvae
+from narrows.recipes import RECIPES
 from narrows.training import Settings, fit
 from narrows.types import Batch
 
@@ -430,7 +430,7 @@ class TestStructuralSimilarity:
 
     def test_vectors_are_refused(self):
         with pytest.raises(ValueError, match=r"MSSSIMVAE needs images, .* Got vectors of 4 columns"):
-            msssimvae(infer(np.random.default_rng(0).normal(size=(20, 4)), "test"))
+            RECIPES["msssimvae"].make(infer(np.random.default_rng(0).normal(size=(20, 4)), "test"))
 
 
 # -------------------------------------------------------------------------------------------------- order

@@ -70,7 +70,7 @@ class ExampleAdversary(Cost):
         """Return the cost of each example (B), and the opponent's loss (not validated)."""
         code = model.prior_code
         assert code is not None  # recipes give this cost to codes with a prior
-        assert self.opponent is not None
+        assert isinstance(self.opponent, nn.Sequential)
         features = self.opponent[0]
         mean, z, real = model.likelihood.mean, output.code.z, batch.target
         restored = mean(output.params)

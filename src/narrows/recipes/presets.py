@@ -118,7 +118,7 @@ def laddervae() -> None:
     """
 
 
-@preset(wae, purpose="generate", fixed={"measure": "sliced"})
+@preset(wae, purpose="generate", defaults={"strength": 1.0}, fixed={"measure": "sliced"})
 def swae() -> None:
     """A Wasserstein autoencoder that compares codes and prior along random lines.
 
