@@ -58,7 +58,8 @@ def rank_disentanglement(models: Sequence[FittedModel], X: Any, *, method: str =
     """Score several fitted models by how much their components agree, which needs no known factors.
 
     The models should be comparable: trainings of one recipe that differ by their seeds, or also by a parameter. The
-    paper advises at least five seeds.
+    paper advises at least five seeds. Fit them with `start="random"`: the start at PCA, which is the default, makes the
+    components of all seeds alike before the first step, so that agreement says little.
 
     Parameters
     ----------
