@@ -1,5 +1,9 @@
-"""Recipes: models by name. A recipe chooses the five parts of a model and its objective."""
+"""Recipes: models by name. A recipe chooses the five parts of a model and its objective.
 
+A module of recipes registers them when it is imported here. `get(name).make` is the function of any recipe.
+"""
+
+from narrows.recipes import perceptual, presets, regularized, selection, variants
 from narrows.recipes.assemble import CodeTooLong, assemble, label_terms, labels_of
 from narrows.recipes.fields import (
     Components,
@@ -12,10 +16,10 @@ from narrows.recipes.fields import (
     OptionalComponents,
 )
 from narrows.recipes.models import ae, dae, mapae, sae, vae
-from narrows.recipes.presets import betavae
+from narrows.recipes.presets import iwae
 from narrows.recipes.registry import PURPOSES, RECIPES, Parts, Recipe, available, get, preset, register
 from narrows.recipes.table import tableae
-from narrows.recipes.variants import factorvae, iwae, vqvae
+from narrows.recipes.variants import factorvae, vqvae
 
 __all__ = [
     "PURPOSES",
@@ -34,7 +38,6 @@ __all__ = [
     "ae",
     "assemble",
     "available",
-    "betavae",
     "dae",
     "factorvae",
     "get",
@@ -42,10 +45,15 @@ __all__ = [
     "label_terms",
     "labels_of",
     "mapae",
+    "perceptual",
     "preset",
+    "presets",
     "register",
+    "regularized",
     "sae",
+    "selection",
     "tableae",
     "vae",
+    "variants",
     "vqvae",
 ]
