@@ -9,13 +9,27 @@ from narrows.bottlenecks.base import (
     active_components,
     as_stochastic,
 )
+from narrows.bottlenecks.categorical import Categorical
+from narrows.bottlenecks.combined import Combined
+from narrows.bottlenecks.discrete import Discrete
+from narrows.bottlenecks.finite_scalar import FiniteScalar
 from narrows.bottlenecks.flow import FlowPosterior
 from narrows.bottlenecks.gaussian import Gaussian
 from narrows.bottlenecks.interpolation import lerp, slerp
-from narrows.bottlenecks.labels import UNKNOWN, Joint, Label, LabelHead, RegressionHead, as_sparse, label_of
+from narrows.bottlenecks.labels import (
+    UNKNOWN,
+    Joint,
+    Label,
+    LabelHead,
+    RegressionHead,
+    as_discrete,
+    as_sparse,
+    label_of,
+)
 from narrows.bottlenecks.laplace import Laplace
 from narrows.bottlenecks.plain import Hidden, Plain
 from narrows.bottlenecks.quantized import VectorQuantizer
+from narrows.bottlenecks.residual import ResidualQuantizer
 from narrows.bottlenecks.selective import BatchTopK, Gated, JumpReLU, Selective, TopK, normal_threshold
 from narrows.bottlenecks.sparse import L1, KLRate, Sparse
 
@@ -25,6 +39,10 @@ __all__ = [
     "UNKNOWN",
     "BatchTopK",
     "Bottleneck",
+    "Categorical",
+    "Combined",
+    "Discrete",
+    "FiniteScalar",
     "FlowPosterior",
     "Gated",
     "Gaussian",
@@ -38,6 +56,7 @@ __all__ = [
     "LinearStart",
     "Plain",
     "RegressionHead",
+    "ResidualQuantizer",
     "Sample",
     "Selective",
     "Sparse",
@@ -45,6 +64,7 @@ __all__ = [
     "TopK",
     "VectorQuantizer",
     "active_components",
+    "as_discrete",
     "as_sparse",
     "as_stochastic",
     "label_of",

@@ -159,6 +159,8 @@ class Stochastic(Bottleneck):
     n_noise : number of noise values for one draw from the posterior.
     n_prior_noise : number of noise values for one draw from the prior.
     n_unscaled_noise : number of the prior's noise values, the first ones, that a temperature does not scale.
+    has_categories : True if groups of components stand for the values of a category. Then log q and log p hold
+        probabilities, and a fitted model keeps the order of the components. Other components are sorted by their nats.
     """
 
     costs: tuple[str, ...] = ("kl",)
@@ -168,6 +170,7 @@ class Stochastic(Bottleneck):
     n_noise: int
     n_prior_noise: int
     n_unscaled_noise: int = 0
+    has_categories: bool = False
 
     @abstractmethod
     def sample(self, h: Tensor, eps: Tensor) -> Sample:
