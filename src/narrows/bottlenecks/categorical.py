@@ -83,7 +83,12 @@ class Categorical(Stochastic, Discrete):
 
     def log_prior(self, z: Tensor) -> Tensor:
         """Return - G log K (B)."""
-        return z.new_full((len(z),), -len(self.n_values) * math.log(self.n_categories))
+        return z.new_full((len(z),), -self.most_nats)
+
+    @property
+    def most_nats(self) -> float:
+        """The largest KL: G log K nats."""
+        return len(self.n_values) * math.log(self.n_categories)
 
     def kl_per_component(self, h: Tensor) -> Tensor:
         """Return the KL of each group, in equal parts for its columns (B x L)."""

@@ -1,6 +1,7 @@
 """Recipes: models by name. A recipe chooses the five parts of a model and its objective."""
 
 from narrows.recipes.assemble import CodeTooLong, assemble, label_terms, labels_of
+from narrows.recipes.discrete import catvae, fsqae, jointvae, rqvae, vqvae
 from narrows.recipes.fields import (
     Components,
     Conditional,
@@ -12,10 +13,10 @@ from narrows.recipes.fields import (
     OptionalComponents,
 )
 from narrows.recipes.models import ae, dae, mapae, sae, vae
-from narrows.recipes.presets import betavae
+from narrows.recipes.presets import betavae, pqvae
 from narrows.recipes.registry import PURPOSES, RECIPES, Parts, Recipe, available, get, preset, register
 from narrows.recipes.table import tableae
-from narrows.recipes.variants import factorvae, iwae, vqvae
+from narrows.recipes.variants import factorvae, iwae
 
 __all__ = [
     "PURPOSES",
@@ -35,15 +36,20 @@ __all__ = [
     "assemble",
     "available",
     "betavae",
+    "catvae",
     "dae",
     "factorvae",
+    "fsqae",
     "get",
     "iwae",
+    "jointvae",
     "label_terms",
     "labels_of",
     "mapae",
+    "pqvae",
     "preset",
     "register",
+    "rqvae",
     "sae",
     "tableae",
     "vae",

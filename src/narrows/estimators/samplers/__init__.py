@@ -6,8 +6,9 @@ The codes of a VAE follow its prior only roughly, and a plain code has no prior.
 of all examples decodes to nothing realistic (Ghosh et al., From variational to deterministic autoencoders, 2020,
 https://arxiv.org/abs/1903.12436). L is the number of components of a code, K the number of Gaussians of a mixture.
 
-A temperature T scales the standard deviations of the Gaussians, or of a flow's base. T = 1 draws from the fitted
-density, a lower T draws more usual codes, and T = 0 draws only the centres.
+A temperature T scales the standard deviations of the Gaussians, or of a flow's base; the probabilities of a discrete
+code become p^(1/T). T = 1 draws from the fitted density, a lower T draws more usual codes, and T = 0 draws only the
+centres.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ __all__ = [
 
 _MAX_CODES = 20_000  # largest number of codes to fit a sampler to
 
-SAMPLERS: dict[str, type[Sampler]] = {"mixture": Mixture, "flow": Flow}
+SAMPLERS: dict[str, type[Sampler]] = {"mixture": Mixture, "flow": Flow, "autoregressive": Autoregressive}
 
 
 def save_samplers(samplers: dict[str, Sampler]) -> tuple[dict[str, Any], dict[str, Tensor]]:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import copy
+import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+
+from narrows.model import Autoencoder
 
 MIN_CODES = 10  # smallest number of codes to fit a sampler to
 _HELD_OUT = 0.1  # share of the codes that decide on the number of Gaussians, and when a training ends
@@ -22,6 +27,10 @@ class Sampler(ABC):
     name: ClassVar[str]
     tensors: dict[str, Tensor]
     classes: tuple[Any, ...] | None = None  # labels that the sampler was fitted with
+
+    def bind(self, model: Autoencoder, owner: str) -> Sampler:
+        """Give the sampler the model whose codes it draws, before each use. Raise ValueError if it cannot draw them."""
+        return self
 
     @abstractmethod
     def settings(self) -> dict[str, Any]:
@@ -53,3 +62,45 @@ def split_codes(codes: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
     order = np.random.default_rng(seed).permutation(len(codes))
     n = max(1, round(_HELD_OUT * len(codes)))
     return codes[order[n:]], codes[order[:n]]
+
+
+def train_by_likelihood(
+    network: nn.Module,
+    log_prob: Callable[[Tensor], Tensor],
+    train: Tensor,
+    held_out: Tensor,
+    max_epochs: int,
+    *,
+    weight_decay: float = 1e-4,
+    patience: int = 5,
+    batch: int = 256,
+) -> dict[str, Tensor]:
+    """Train `network` by maximum likelihood and return its state with the highest likelihood of held-out codes.
+
+    It has its own loop, because a density is not an autoencoder: it has one loss and no schedule.
+
+    Parameters
+    ----------
+    log_prob : function from rows of `train` to their log density by `network`, nats.
+    train, held_out : rows, n x ...
+    """
+    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3, weight_decay=weight_decay)
+    best, best_loss, n_without_improvement = copy.deepcopy(network.state_dict()), math.inf, 0
+    for _ in range(max_epochs):
+        network.train()
+        for part in torch.randperm(len(train)).split(batch):
+            loss = -log_prob(train[part]).mean()
+            optimizer.zero_grad()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
+            optimizer.step()
+        network.eval()
+        with torch.no_grad():
+            loss = float(-log_prob(held_out).mean())
+        if loss < best_loss:
+            best, best_loss, n_without_improvement = copy.deepcopy(network.state_dict()), loss, 0
+        else:
+            n_without_improvement += 1
+            if n_without_improvement == patience:
+                break
+    return best

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import copy
-import math
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from narrows.estimators.samplers.base import Sampler, mean_and_std, split_codes
+from narrows.estimators.samplers.base import Sampler, mean_and_std, split_codes, train_by_likelihood
 from narrows.params import LAYER_WIDTHS, Integer, Parameter
 from narrows.training import forked_rng
 
@@ -57,7 +55,7 @@ class Flow(Sampler):
         train, held_out = map(torch.from_numpy, split_codes(((Z - mean) / std).float().numpy(), seed))
         with forked_rng(seed):
             flow = self._make_flow(Z.shape[1])
-            state = train_flow(flow, train, held_out, self.max_epochs)
+            state = train_by_likelihood(flow, lambda part: flow().log_prob(part), train, held_out, self.max_epochs)
         self.tensors = {"mean": mean, "std": std, **{f"flow.{name}": tensor for name, tensor in state.items()}}
         return self
 
@@ -90,30 +88,3 @@ class Flow(Sampler):
             flow = self._make_flow(len(self.tensors["mean"]))
         flow.load_state_dict({k.removeprefix("flow."): t for k, t in self.tensors.items() if k.startswith("flow.")})
         return flow.eval()
-
-
-def train_flow(
-    flow: Any, train: Tensor, held_out: Tensor, max_epochs: int, *, patience: int = 5, batch: int = 256
-) -> dict[str, Tensor]:
-    """Train `flow` and return its state with the highest likelihood of held-out codes.
-
-    It has its own loop, because a flow is not an autoencoder: it has one loss and no schedule.
-    """
-    optimizer = torch.optim.AdamW(flow.parameters(), lr=1e-3, weight_decay=1e-4)
-    best, best_loss, n_without_improvement = copy.deepcopy(flow.state_dict()), math.inf, 0
-    for _ in range(max_epochs):
-        for part in torch.randperm(len(train)).split(batch):
-            loss = -flow().log_prob(train[part]).mean()
-            optimizer.zero_grad()
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(flow.parameters(), 5.0)
-            optimizer.step()
-        with torch.no_grad():
-            loss = float(-flow().log_prob(held_out).mean())
-        if loss < best_loss:
-            best, best_loss, n_without_improvement = copy.deepcopy(flow.state_dict()), loss, 0
-        else:
-            n_without_improvement += 1
-            if n_without_improvement == patience:
-                break
-    return best
