@@ -42,13 +42,16 @@ class ResidualQuantizer(Codebooks):
     (torch.Size([5, 3]), torch.Size([5, 4]))
     """
 
+    n_steps: Tensor
+
     def __init__(self, n_components: int, n_codes: int = 256, n_levels: int = 4, prefix_share: float = 0.0) -> None:
         super().__init__(n_levels, n_codes, n_components)
         self.n_components = self.n_inputs = n_components
         self.n_levels, self.prefix_share = n_levels, prefix_share
-        # the levels have no common scale: all vectors count as dead at first, and move to rows of the first batch
+        self.register_buffer("n_steps", torch.zeros((), dtype=torch.int64))
         self.counts.zero_()
         self.sums.zero_()
+        self.codebook[1:].zero_()
 
     def forward(self, h: Tensor) -> Code:
         """Return the sum of the vectors (B x L), and the squared distances to the sums of all levels as a cost."""
@@ -58,6 +61,8 @@ class ResidualQuantizer(Codebooks):
         sums = vectors.cumsum(1)
         if self.training:
             self.update(h.detach()[:, None] - (sums - vectors), index)
+            self.n_steps.add_(1)
+            self._await_levels()
         z = self._drop_levels(sums) if self.training and self.prefix_share > 0 else sums[:, -1]
         return Code(h + (z - h).detach(), {"commitment": (h[:, None] - sums).square().sum((1, 2))})
 
@@ -90,6 +95,17 @@ class ResidualQuantizer(Codebooks):
             residual = _pick(residual, parent) - vectors[k]
             paths = torch.cat([_pick(paths, parent), k[..., None]], 2)
         return paths[:, 0]  # topk sorts
+
+    @torch.no_grad()
+    def _await_levels(self) -> None:
+        """Start each level a step after the one before it: its vectors are 0 and dead until then.
+
+        They then move to residuals, so that each level starts at the size of what it has to quantise.
+        """
+        awaits = torch.arange(self.n_levels, device=self.counts.device) >= self.n_steps
+        self.counts.masked_fill_(awaits[:, None], 0)
+        for vectors in (self.sums, self.codebook):
+            vectors.masked_fill_(awaits[:, None, None], 0)
 
     def _drop_levels(self, sums: Tensor) -> Tensor:
         """Return, for a share of the rows, the sum of a random number of first levels, otherwise of all: B x L."""
