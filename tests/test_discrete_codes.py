@@ -71,6 +71,16 @@ class TestEveryDiscreteCode:
         nearest = torch.cdist(z, discrete.from_indices(indices).double()).min(1).values
         torch.testing.assert_close((z - near).norm(dim=1), nearest)
 
+    def test_a_code_is_the_sum_of_what_each_index_adds(self, discrete):
+        index, base = random_indices(discrete, 50), random_indices(discrete, 1)
+        start = discrete.from_indices(base)
+        total = start.expand(50, -1).clone()
+        for g in range(index.shape[1]):
+            changed = base.repeat(50, 1)
+            changed[:, g] = index[:, g]
+            total += discrete.from_indices(changed) - start
+        torch.testing.assert_close(total, discrete.from_indices(index))
+
     def test_bits(self, discrete):
         assert discrete.bits == pytest.approx(math.log2(math.prod(discrete.n_values)))
 

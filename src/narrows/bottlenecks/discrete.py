@@ -16,7 +16,7 @@ from narrows.bottlenecks.base import Bottleneck
 
 
 class Discrete(Bottleneck):
-    """Abstract: a code that stands for whole numbers.
+    """Abstract: a code that stands for whole numbers. It is a sum of what each index adds to it.
 
     Attributes
     ----------

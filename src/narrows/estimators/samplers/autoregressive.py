@@ -2,7 +2,10 @@
 
     p(k) = p(k_1) p(k_2 | k_1) ... p(k_G | k_1, ..., k_(G-1))        with labels, p(k | y) for each label y
 
-A small transformer gives the logarithms of all factors of a code in one pass. A draw takes a pass for each index.
+A small transformer gives the logarithms of all factors of a code in one pass. A draw takes a pass for each index. The
+network sees what a value adds to the code, not its number alone, so that it need not see each of many values often:
+
+    log p(k_g = k | ...) = x_g . f(v_gk) + b_gk + constant        v_gk: what the value k of index g adds to the code
 
 van den Oord, Vinyals and Kavukcuoglu, Neural discrete representation learning (2017), section 3.3,
 https://arxiv.org/abs/1711.00937; the network: Vaswani et al., Attention is all you need (2017),
@@ -63,24 +66,43 @@ class IndexNetwork(nn.Module):
     Parameters
     ----------
     n_values : K_g, the number of values of each index: G numbers.
+    n_components : L, the length of a code.
     n_labels : number of labels, 1 without labels.
     width, n_layers, dropout : size of the transformer, and the share of numbers left out in training.
     """
 
+    vectors: Tensor
     is_no_value: Tensor
 
-    def __init__(self, n_values: Sequence[int], n_labels: int, width: int, n_layers: int, dropout: float) -> None:
+    def __init__(
+        self, n_values: Sequence[int], n_components: int, n_labels: int, width: int, n_layers: int, dropout: float
+    ) -> None:
         super().__init__()
         n, most = len(n_values), max(n_values)
-        self.start = nn.Embedding(n_labels, width)
-        self.values = nn.Embedding(n * most, width)
-        self.place = nn.Parameter(0.1 * torch.randn(n, width))
+        self.start, self.place = nn.Embedding(n_labels, width), nn.Parameter(0.1 * torch.randn(n, width))
+        self.read = nn.Linear(n_components, width)
         self.blocks = nn.Sequential(nn.Dropout(dropout), *(Block(width, dropout) for _ in range(n_layers)))
         self.norm = nn.LayerNorm(width)
-        self.weight = nn.Parameter(torch.zeros(n, most, width))
+        self.write = nn.Sequential(nn.Linear(n_components, width), nn.GELU(), nn.Linear(width, width))
         self.bias = nn.Parameter(torch.zeros(n, most))
+        self.register_buffer("vectors", torch.zeros(n, most, n_components))
         is_no_value = torch.arange(most) >= torch.tensor(n_values)[:, None]
         self.register_buffer("is_no_value", is_no_value, persistent=False)
+
+    @torch.no_grad()
+    def start_at(self, vectors: Tensor, index: Tensor) -> None:
+        """Start at independent indices with the frequencies of `index` (n x G).
+
+        Parameters
+        ----------
+        vectors : what each value adds to the code, G x K x L; K is the largest K_g, and others are 0.
+        """
+        self.vectors.copy_(vectors / vectors.std().clamp(min=1e-6))
+        self.bias.copy_((F.one_hot(index, self.bias.shape[1]).sum(0) + 1.0).log())
+        last = self.write[-1]
+        assert isinstance(last, nn.Linear)
+        last.weight.zero_()
+        last.bias.zero_()
 
     def forward(self, index: Tensor, label: Tensor) -> Tensor:
         """Return log p of all values (B x (g + 1) x K, nats) of the first g + 1 indices, given the first g.
@@ -90,11 +112,11 @@ class IndexNetwork(nn.Module):
         index : B x g integers.
         label : B integers; 0 without labels.
         """
-        n, most = index.shape[1], self.bias.shape[1]
-        offsets = most * torch.arange(n, device=index.device)
-        x = torch.cat([self.start(label)[:, None], self.values(index + offsets)], 1) + self.place[: n + 1]
+        n = index.shape[1]
+        added = self.vectors[torch.arange(n, device=index.device), index]
+        x = torch.cat([self.start(label)[:, None], self.read(added)], 1) + self.place[: n + 1]
         x = self.norm(self.blocks(x))
-        logits = torch.einsum("bgd,gkd->bgk", x, self.weight[: n + 1]) + self.bias[: n + 1]
+        logits = torch.einsum("bgd,gkd->bgk", x, self.write(self.vectors[: n + 1])) + self.bias[: n + 1]
         return logits.masked_fill(self.is_no_value[: n + 1], -math.inf).log_softmax(2)
 
     def log_prob(self, rows: Tensor) -> Tensor:
@@ -174,13 +196,12 @@ class Autoregressive(Sampler):
         rows = np.column_stack([index.numpy(), labels])
         train, held_out = map(torch.from_numpy, split_codes(rows, seed))
         self.tensors = {"n_values": torch.tensor(self._bound.n_values), "frequencies": torch.tensor(counts / len(Z))}
+        self.tensors["n_components"] = torch.tensor(Z.shape[1])
         with forked_rng(seed):
             network = self._make_network()
-            with torch.no_grad():  # the first guess: indices do not depend on each other
-                shares = F.one_hot(train[:, :-1], network.bias.shape[1]).sum(0)
-                network.bias.copy_((shares + 1.0).log())
+            network.start_at(_added_vectors(self._bound), train[:, :-1])
             state = train_by_likelihood(
-                network, network.log_prob, train, held_out, self.max_epochs, weight_decay=0.01, batch=128
+                network, network.log_prob, train, held_out, self.max_epochs, learning_rate=3e-3, weight_decay=0.01
             )
         self.tensors |= {f"network.{name}": tensor for name, tensor in state.items()}
         return self
@@ -236,7 +257,8 @@ class Autoregressive(Sampler):
 
     def _make_network(self) -> IndexNetwork:
         n_values, n_labels = self.tensors["n_values"].tolist(), len(self.tensors["frequencies"])
-        return IndexNetwork(n_values, n_labels, self.width, self.n_layers, self.dropout)
+        n_components = int(self.tensors["n_components"])
+        return IndexNetwork(n_values, n_components, n_labels, self.width, self.n_layers, self.dropout)
 
     def _load_network(self) -> IndexNetwork:
         with forked_rng(0):
@@ -244,6 +266,19 @@ class Autoregressive(Sampler):
         prefix = "network."
         network.load_state_dict({k.removeprefix(prefix): t for k, t in self.tensors.items() if k.startswith(prefix)})
         return network.eval()
+
+
+def _added_vectors(code: Discrete) -> Tensor:
+    """Return what each value of each index adds to a code, G x K x L, around the mean of all values."""
+    n_values = code.n_values
+    vectors = torch.zeros(len(n_values), max(n_values), code.n_components)
+    device = next((t.device for t in (*code.buffers(), *code.parameters())), torch.device("cpu"))
+    for g, n in enumerate(n_values):
+        index = torch.zeros(n, len(n_values), dtype=torch.int64, device=device)
+        index[:, g] = torch.arange(n, device=device)
+        z = code.from_indices(index).detach().float().cpu()
+        vectors[g, :n] = z - z.mean(0)
+    return vectors
 
 
 def _draw_indices(network: IndexNetwork, uniform: Tensor, label: Tensor, temperature: float) -> Tensor:

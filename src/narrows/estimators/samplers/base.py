@@ -71,6 +71,7 @@ def train_by_likelihood(
     held_out: Tensor,
     max_epochs: int,
     *,
+    learning_rate: float = 1e-3,
     weight_decay: float = 1e-4,
     patience: int = 5,
     batch: int = 256,
@@ -84,7 +85,7 @@ def train_by_likelihood(
     log_prob : function from rows of `train` to their log density by `network`, nats.
     train, held_out : rows, n x ...
     """
-    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3, weight_decay=weight_decay)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=learning_rate, weight_decay=weight_decay)
     best, best_loss, n_without_improvement = copy.deepcopy(network.state_dict()), math.inf, 0
     for _ in range(max_epochs):
         network.train()
