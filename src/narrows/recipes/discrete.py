@@ -166,13 +166,12 @@ def catvae(
     ValueError
         If `n_categories` does not divide `n_components`.
     """
-    if isinstance(n_categories, str):
-        divisors = _divisors(n_components, n_components)[1:] or [1]  # a category has two values, if it can
-        n_categories = min(divisors, key=lambda divisor: abs(divisor - _N_CATEGORIES))
+    divisors = _divisors(n_components, n_components)[1:] or [1]  # a category has two values, if it can
+    nearest = min(divisors, key=lambda divisor: abs(divisor - _N_CATEGORIES))
     frequencies, weights = label_terms(schema, conditional, label_weight, kl_weight=beta)
     return assemble(
         schema,
-        bottlenecks.Categorical(n_components, n_categories),
+        bottlenecks.Categorical(n_components, nearest if isinstance(n_categories, str) else n_categories),
         WeightedObjective({"kl": beta, **weights}, warmup=kl_warmup),
         frequencies=frequencies,
         network=network,

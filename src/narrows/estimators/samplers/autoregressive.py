@@ -54,8 +54,8 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the next layer of x (B x G x width)."""
-        heads = self.attend(self.norm(x)).unflatten(2, (3, _N_HEADS, -1)).permute(2, 0, 3, 1, 4)
-        seen = F.scaled_dot_product_attention(*heads, is_causal=True).transpose(1, 2).flatten(2)
+        queries, keys, values = self.attend(self.norm(x)).unflatten(2, (3, _N_HEADS, -1)).permute(2, 0, 3, 1, 4)
+        seen = F.scaled_dot_product_attention(queries, keys, values, is_causal=True).transpose(1, 2).flatten(2)
         x = x + self.dropout(self.project(seen))
         return x + self.dropout(self.network(x))
 
@@ -141,7 +141,7 @@ class Autoregressive(Sampler):
 
     name = "autoregressive"
 
-    def __init__(self, width: int = 64, *, n_layers: int = 2, dropout: float = 0.2, max_epochs: int = 100) -> None:
+    def __init__(self, width: int = 64, *, n_layers: int = 2, dropout: float = 0.3, max_epochs: int = 100) -> None:
         self.width, self.n_layers, self.dropout, self.max_epochs = width, n_layers, dropout, max_epochs
         self.tensors = {}
         self._code: Discrete | None = None
@@ -185,7 +185,7 @@ class Autoregressive(Sampler):
         is_width = Integer(_N_HEADS)
         for name, rule in (("width", is_width), ("n_layers", Integer(1)), ("max_epochs", Integer(1))):
             Parameter(name, None, rule, "").check(owner, getattr(self, name))
-        Parameter("dropout", 0.2, Real(0, 1, open_high=True), "").check(owner, self.dropout)
+        Parameter("dropout", 0.3, Real(0, 1, open_high=True), "").check(owner, self.dropout)
         if self.width % _N_HEADS:
             raise ValueError(f"The `width` parameter of {owner} must be a multiple of 4. Got {self.width} instead.")
         labels = np.zeros(len(Z), np.int64) if labels is None else labels
@@ -241,7 +241,7 @@ class Autoregressive(Sampler):
 
     @property
     def _device(self) -> torch.device:
-        return next((t.device for t in (*self._bound.buffers(), *self._bound.parameters())), torch.device("cpu"))
+        return _device_of(self._bound)
 
     @property
     def _n_rows(self) -> int:
@@ -268,11 +268,15 @@ class Autoregressive(Sampler):
         return network.eval()
 
 
+def _device_of(code: Discrete) -> torch.device:
+    return next((t.device for t in (*code.buffers(), *code.parameters())), torch.device("cpu"))
+
+
 def _added_vectors(code: Discrete) -> Tensor:
     """Return what each value of each index adds to a code, G x K x L, around the mean of all values."""
     n_values = code.n_values
     vectors = torch.zeros(len(n_values), max(n_values), code.n_components)
-    device = next((t.device for t in (*code.buffers(), *code.parameters())), torch.device("cpu"))
+    device = _device_of(code)
     for g, n in enumerate(n_values):
         index = torch.zeros(n, len(n_values), dtype=torch.int64, device=device)
         index[:, g] = torch.arange(n, device=device)

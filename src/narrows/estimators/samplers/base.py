@@ -97,9 +97,9 @@ def train_by_likelihood(
             optimizer.step()
         network.eval()
         with torch.no_grad():
-            loss = float(-log_prob(held_out).mean())
-        if loss < best_loss:
-            best, best_loss, n_without_improvement = copy.deepcopy(network.state_dict()), loss, 0
+            held_out_loss = float(-log_prob(held_out).mean())
+        if held_out_loss < best_loss:
+            best, best_loss, n_without_improvement = copy.deepcopy(network.state_dict()), held_out_loss, 0
         else:
             n_without_improvement += 1
             if n_without_improvement == patience:
