@@ -109,6 +109,8 @@ REPRESENTATIVES = (
     Case("vamp", n_modes=6),  # a prior that depends on the encoder, and starts at training rows
     Case("factorvae"),  # a cost with an opponent
     Case("vqvae"),  # a quantised code
+    Case("rqvae", n_levels=2, n_codes=16),  # one whose levels start one after the other
+    Case("catvae", n_categories=2),  # categories
     Case("sae"),  # a sparse one
     Case("dae"),  # a corruption
     Case("mapae"),  # a cost of neighbours
@@ -124,6 +126,8 @@ OTHERS = (
     Case("vae", posterior="planar", prior="flow"),
     Case("vae", prior="vamp", conditional=True, n_missing=1),
     Case("vae", bound="piwae", prior="mixture", conditional=True, n_missing=1),
+    Case("fsqae", conditional=True, n_missing=1),
+    Case("rqvae", n_levels=3, prefix_share=0.5),
     Case("sae", sparsity="l1"),
     Case("sae", sparsity="kl"),
     Case("sae", sparsity="batchtopk"),

@@ -433,7 +433,7 @@ class TestVectorQuantizer:
     def test_many_rows_are_looked_at_some_at_a_time(self, quantizer, monkeypatch):
         h = torch.randn(40, 6, dtype=torch.float64)
         index, health = quantizer.indices(h), quantizer.health(h)
-        monkeypatch.setattr("narrows.bottlenecks.quantized._DISTANCES", 7 * 3 * 5)
+        monkeypatch.setattr("narrows.bottlenecks.quantized.DISTANCES", 7 * 3 * 5)
         assert torch.equal(quantizer.indices(h), index)
         assert quantizer.health(h) == health
         assert health["codes_used"] == pytest.approx(np.mean([len(index[:, g].unique()) / 5 for g in range(3)]))

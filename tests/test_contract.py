@@ -64,6 +64,9 @@ few_combinations = pytest.mark.parametrize(("case", "kind", "net"), FEW)
 every_case = pytest.mark.parametrize("case", ALL, ids=lambda case: case.id)
 STOCHASTIC = [case for case in ALL if case.parts("vectors")[0].model.stochastic is not None]
 stochastic_cases = pytest.mark.parametrize("case", STOCHASTIC, ids=lambda case: case.id)
+# a category has probabilities in place of a density, and no derivatives
+WITH_DENSITY = [case for case in STOCHASTIC if not case.parts("vectors")[0].model.stochastic.has_categories]
+density_cases = pytest.mark.parametrize("case", WITH_DENSITY, ids=lambda case: case.id)
 representatives = pytest.mark.parametrize("case", REPRESENTATIVES, ids=lambda case: case.id)
 needs_compiler = pytest.mark.skipif(shutil.which("g++") is None, reason="needs a C++ compiler (g++)")
 
@@ -410,7 +413,7 @@ def test_a_code_that_states_kl_is_stochastic_and_no_other(case):
 def code_and_inputs(case: Case) -> tuple[Any, Tensor]:
     """A stochastic code in double precision, with parameters off their start, and encoders' outputs for it."""
     torch.manual_seed(0)
-    code = case.parts("vectors", dtype=torch.float64)[0].model.stochastic
+    code = case.parts("vectors", dtype=torch.float64)[0].model.stochastic.eval()
     with torch.no_grad():
         for p in code.parameters():
             p.add_(0.1 * torch.randn_like(p))
@@ -433,21 +436,6 @@ class TestStochastic:
             means = module.likelihood.mean(module.decoder(torch.cat([z, columns], 1)))
         np.testing.assert_allclose(samples, model.schema_.restore(means), rtol=1e-4, atol=1e-4)
 
-    def test_drawn_codes_have_the_moments_of_the_prior(self, case):
-        """By Stein's identities: E d log p / dz_j = 0 and E z_i d log p / dz_j = - (i = j), for any smooth density."""
-        code, _ = code_and_inputs(case)
-        n, L = 40_000, code.n_components
-        with torch.no_grad():
-            z = code.from_prior(torch.randn(n, code.n_prior_noise, dtype=torch.float64))
-        z.requires_grad_()
-        (slope,) = torch.autograd.grad(code.log_prior(z).sum(), z)
-        products = z.detach()[:, :, None] * slope[:, None, :]
-        tolerance = 6 / n**0.5
-        assert (slope.mean(0).abs() < tolerance * slope.std(0)).all()
-        assert ((products.mean(0) + torch.eye(L)).abs() < tolerance * products.std(0)).all()
-        if code.prior_std is not None:
-            torch.testing.assert_close(z.detach().std(0), code.prior_std.double(), rtol=0.03, atol=0)
-
     def test_score_samples_is_the_mean_over_its_draws_of_log_p_less_log_q(self, case):
         model, X = fitted(case), data("vectors")
         module, code, x = model.model_, model.model_.stochastic, model.prepare(X)
@@ -465,23 +453,6 @@ class TestStochastic:
             nats += np.log(np.asarray(model.schema_.frequencies))[np.searchsorted(model.classes_, labels)]
         np.testing.assert_allclose(model.score_samples(X), nats - model.schema_.log_scale(X), rtol=1e-4, atol=1e-3)
 
-    def test_the_density_of_a_draw_follows_from_its_noise(self, case):
-        """log q(z) = log N(eps; 0, I) - log |det dz / deps|."""
-        code, h = code_and_inputs(case)
-        assert code.n_noise == code.n_components
-        eps = torch.randn(5, code.n_noise, dtype=torch.float64)
-        z, log_q, log_p = code.sample(h, eps)
-        assert z.shape == (5, code.n_components)
-        torch.testing.assert_close(log_p, code.log_prior(z), rtol=1e-12, atol=1e-12)
-        for i in range(5):
-            jacobian = torch.autograd.functional.jacobian(
-                lambda e, i=i: code.sample(h[i : i + 1], e[None]).z[0], eps[i]
-            )
-            normal = -0.5 * eps[i].square().sum() - 0.5 * code.n_noise * math.log(2 * math.pi)
-            torch.testing.assert_close(
-                log_q[i], normal - torch.linalg.slogdet(jacobian).logabsdet, rtol=1e-8, atol=1e-8
-            )
-
     def test_the_kl_is_the_mean_of_log_q_less_log_p(self, case):
         code, h = code_and_inputs(case)
         kl, n = code.kl_per_component(h), 50_000
@@ -498,6 +469,41 @@ class TestStochastic:
                 _, log_q, log_p = code.sample(h[i].expand(n, -1), eps)
             ratio = log_q - log_p
             assert float(ratio.mean()) == pytest.approx(float(kl[i].sum()), abs=5 * float(ratio.std()) / n**0.5)
+
+
+@density_cases
+class TestDensity:
+    def test_drawn_codes_have_the_moments_of_the_prior(self, case):
+        """By Stein's identities: E d log p / dz_j = 0 and E z_i d log p / dz_j = - (i = j), for any smooth density."""
+        code, _ = code_and_inputs(case)
+        n, L = 40_000, code.n_components
+        with torch.no_grad():
+            z = code.from_prior(torch.randn(n, code.n_prior_noise, dtype=torch.float64))
+        z.requires_grad_()
+        (slope,) = torch.autograd.grad(code.log_prior(z).sum(), z)
+        products = z.detach()[:, :, None] * slope[:, None, :]
+        tolerance = 6 / n**0.5
+        assert (slope.mean(0).abs() < tolerance * slope.std(0)).all()
+        assert ((products.mean(0) + torch.eye(L)).abs() < tolerance * products.std(0)).all()
+        if code.prior_std is not None:
+            torch.testing.assert_close(z.detach().std(0), code.prior_std.double(), rtol=0.03, atol=0)
+
+    def test_the_density_of_a_draw_follows_from_its_noise(self, case):
+        """log q(z) = log N(eps; 0, I) - log |det dz / deps|."""
+        code, h = code_and_inputs(case)
+        assert code.n_noise == code.n_components
+        eps = torch.randn(5, code.n_noise, dtype=torch.float64)
+        z, log_q, log_p = code.sample(h, eps)
+        assert z.shape == (5, code.n_components)
+        torch.testing.assert_close(log_p, code.log_prior(z), rtol=1e-12, atol=1e-12)
+        for i in range(5):
+            jacobian = torch.autograd.functional.jacobian(
+                lambda e, i=i: code.sample(h[i : i + 1], e[None]).z[0], eps[i]
+            )
+            normal = -0.5 * eps[i].square().sum() - 0.5 * code.n_noise * math.log(2 * math.pi)
+            torch.testing.assert_close(
+                log_q[i], normal - torch.linalg.slogdet(jacobian).logabsdet, rtol=1e-8, atol=1e-8
+            )
 
 
 # ------------------------------------------------------------------------------------------------- processes, threads

@@ -35,6 +35,7 @@ HOOKS = {
     "Selective.takes_deferred": "the number of entries of most codes depends on the data",
     "Selective.cost": "a code that fixes the number of active units has no cost",
     "Selective.gate": "most codes have no gates",
+    "Sampler.bind": "only a sampler of indices needs the code that has them",
     "Stochastic.code": "a code may compute its draw and its cost together",
     "Stochastic.n_modes": "few priors are mixtures",
     "Stochastic.mode_probs": "few priors are mixtures",

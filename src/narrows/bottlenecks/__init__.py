@@ -11,6 +11,10 @@ from narrows.bottlenecks.base import (
     as_prior_code,
     as_stochastic,
 )
+from narrows.bottlenecks.categorical import Categorical
+from narrows.bottlenecks.combined import Combined
+from narrows.bottlenecks.discrete import Discrete
+from narrows.bottlenecks.finite_scalar import FiniteScalar
 from narrows.bottlenecks.flow import FlowPosterior, PlanarPosterior
 from narrows.bottlenecks.gaussian import Gaussian
 from narrows.bottlenecks.interpolation import lerp, slerp
@@ -20,6 +24,7 @@ from narrows.bottlenecks.labels import (
     Label,
     LabelHead,
     RegressionHead,
+    as_discrete,
     as_sparse,
     gaussian_posterior,
     label_of,
@@ -29,6 +34,7 @@ from narrows.bottlenecks.laplace import Laplace
 from narrows.bottlenecks.matched import Matched
 from narrows.bottlenecks.plain import Hidden, Plain
 from narrows.bottlenecks.quantized import VectorQuantizer
+from narrows.bottlenecks.residual import ResidualQuantizer
 from narrows.bottlenecks.selective import BatchTopK, Gated, JumpReLU, Selective, TopK, normal_threshold
 from narrows.bottlenecks.selector import Selector
 from narrows.bottlenecks.sparse import L1, KLRate, Sparse
@@ -39,6 +45,10 @@ __all__ = [
     "UNKNOWN",
     "BatchTopK",
     "Bottleneck",
+    "Categorical",
+    "Combined",
+    "Discrete",
+    "FiniteScalar",
     "FlowPosterior",
     "Gated",
     "Gaussian",
@@ -56,6 +66,7 @@ __all__ = [
     "PlanarPosterior",
     "PriorCode",
     "RegressionHead",
+    "ResidualQuantizer",
     "Sample",
     "Selective",
     "Selector",
@@ -64,6 +75,7 @@ __all__ = [
     "TopK",
     "VectorQuantizer",
     "active_components",
+    "as_discrete",
     "as_prior_code",
     "as_sparse",
     "as_stochastic",

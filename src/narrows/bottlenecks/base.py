@@ -199,12 +199,15 @@ class Stochastic(PriorCode):
     Attributes
     ----------
     n_noise : number of noise values for one draw from the posterior.
+    has_categories : True if groups of components stand for the values of a category. Then log q and log p hold
+        probabilities, and a fitted model keeps the order of the components. Other components are sorted by their nats.
     """
 
     costs: tuple[str, ...] = ("kl",)
     is_stochastic = True
     weight_decay = (0.03, "the noise of a stochastic code already prevents over-fitting")
     n_noise: int
+    has_categories: bool = False
 
     @abstractmethod
     def sample(self, h: Tensor, eps: Tensor) -> Sample:

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from narrows import rng
 from narrows.bottlenecks.base import Bottleneck, PriorCode, Sample, Stochastic, as_prior_code, as_stochastic
+from narrows.bottlenecks.discrete import Discrete
 from narrows.bottlenecks.gaussian import Gaussian
 from narrows.bottlenecks.sparse import Sparse
 from narrows.types import Code
@@ -167,6 +168,7 @@ class Joint(Stochastic):
         self.n_noise = 0 if stochastic is None else stochastic.n_noise
         self.n_prior_noise = 0 if prior_code is None else prior_code.n_prior_noise
         self.n_unscaled_noise = 0 if prior_code is None else prior_code.n_unscaled_noise
+        self.has_categories = stochastic is not None and stochastic.has_categories
 
     @property
     def aux_active(self) -> int:
@@ -277,6 +279,13 @@ def as_sparse(bottleneck: Bottleneck) -> Sparse | None:
     if isinstance(bottleneck, Joint):
         return as_sparse(bottleneck.free)
     return bottleneck if isinstance(bottleneck, Sparse) else None
+
+
+def as_discrete(bottleneck: Bottleneck) -> Discrete | None:
+    """Return the discrete bottleneck (the free part of a code with labels), or None for other codes."""
+    if isinstance(bottleneck, Joint):
+        return as_discrete(bottleneck.free)
+    return bottleneck if isinstance(bottleneck, Discrete) else None
 
 
 def label_of(bottleneck: Bottleneck) -> Label | None:

@@ -1,4 +1,4 @@
-"""A discrete code: each group of components is the nearest of K learned vectors.
+"""Discrete codes of learned vectors: each group of components is the nearest of K.
 
     h = (h_1, ..., h_G), D numbers each    z_g = e_g[k],  k = argmin_k |h_g - e_g[k]|
     commitment = sum_g |h_g - sg(z_g)|^2
@@ -19,16 +19,61 @@ from torch import Tensor
 
 from narrows import rng
 from narrows.batch_sharding import batch_rows, batch_sum
-from narrows.bottlenecks.base import Bottleneck
+from narrows.bottlenecks.discrete import Discrete
 from narrows.types import Code
 
 _DECAY = 0.99  # of the moving averages, in one step
 _DEAD = 0.03  # a vector with fewer examples than this per step, on average, is dead
 _EPS = 1e-5
-_DISTANCES = 1 << 24  # distances in memory at once: at inference there may be many rows
+DISTANCES = 1 << 24  # distances in memory at once: at inference there may be many rows
 
 
-class VectorQuantizer(Bottleneck):
+class Codebooks(Discrete):
+    """Abstract: each index is the number of a vector in a codebook of its own, which follows the vectors it stands for.
+
+    Parameters
+    ----------
+    n_codebooks : G.
+    n_codes : K, the number of vectors of each codebook.
+    size : D, the length of a vector.
+    """
+
+    costs = ("commitment",)
+    codebook: Tensor
+    counts: Tensor
+    sums: Tensor
+
+    def __init__(self, n_codebooks: int, n_codes: int, size: int) -> None:
+        super().__init__()
+        self.n_codes, self.n_values = n_codes, (n_codes,) * n_codebooks
+        vectors = torch.randn(n_codebooks, n_codes, size)
+        self.register_buffer("codebook", vectors)
+        self.register_buffer("counts", torch.ones(n_codebooks, n_codes))
+        self.register_buffer("sums", vectors.clone())
+
+    def look_up(self, index: Tensor) -> Tensor:
+        """Return the vectors (B x g x D) of the numbers `index` (B x g) in the first g codebooks."""
+        return self.codebook[torch.arange(index.shape[1], device=index.device), index]
+
+    @torch.no_grad()
+    def update(self, groups: Tensor, index: Tensor) -> None:
+        """Move vectors towards the groups (B x G x D) that chose them, and dead ones to rows of the batch."""
+        one_hot = F.one_hot(index, self.n_codes).to(groups.dtype)
+        with torch.autocast(groups.device.type, enabled=False):
+            counts, sums = batch_sum(one_hot.sum(0)), batch_sum(torch.einsum("bgk,bgd->gkd", one_hot, groups))
+        self.counts.lerp_(counts.to(self.counts.dtype), 1 - _DECAY)
+        self.sums.lerp_(sums.to(self.sums.dtype), 1 - _DECAY)
+        all_groups = batch_rows(groups).to(self.sums.dtype)
+        # a different row for each vector, if there are enough rows; drawn for all rows of a batch that processes share
+        order = rng.rand_like(all_groups[:, 0, 0]).argsort()
+        rows = order[torch.arange(self.n_codes, device=order.device) % len(order)]
+        dead = (self.counts < _DEAD)[..., None]
+        self.sums.copy_(torch.where(dead, all_groups[rows].transpose(0, 1), self.sums))
+        self.counts.copy_(torch.where(dead[..., 0], torch.ones_like(self.counts), self.counts))
+        self.codebook.copy_(self.sums / self.counts.clamp(min=_EPS)[..., None])
+
+
+class VectorQuantizer(Codebooks):
     """A code of `n_components` numbers in groups, each of which is one of `n_codes` learned vectors.
 
     Parameters
@@ -49,54 +94,40 @@ class VectorQuantizer(Bottleneck):
     True
     """
 
-    costs = ("commitment",)
-    codebook: Tensor
-    counts: Tensor
-    sums: Tensor
-
     def __init__(self, n_components: int, n_codes: int = 256, group_size: int = 1) -> None:
-        super().__init__()
         if n_components % group_size:
             raise ValueError(
                 f"The `group_size` parameter of VectorQuantizer must divide n_components, {n_components}. Got "
                 f"{group_size} instead."
             )
+        super().__init__(n_components // group_size, n_codes, group_size)
         self.n_components = self.n_inputs = n_components
-        self.n_groups, self.group_size, self.n_codes = n_components // group_size, group_size, n_codes
-        vectors = torch.randn(self.n_groups, n_codes, group_size)
-        self.register_buffer("codebook", vectors)
-        self.register_buffer("counts", torch.ones(self.n_groups, n_codes))
-        self.register_buffer("sums", vectors.clone())
+        self.n_groups, self.group_size = n_components // group_size, group_size
 
     def forward(self, h: Tensor) -> Code:
         """Return the nearest vectors (B x L), and the squared distance to them as a cost."""
         groups = self._groups(h)
         index = self.indices(h)
-        vectors = self._vectors(index)
+        vectors = self.look_up(index)
         if self.training:
-            self._update(groups.detach(), index)
+            self.update(groups.detach(), index)
         z = groups + (vectors - groups).detach()
         return Code(z.flatten(1), {"commitment": (groups - vectors).square().sum((1, 2))})
 
     def encode(self, h: Tensor) -> Tensor:
         """Return the nearest vectors (B x L)."""
-        return self._vectors(self.indices(h)).flatten(1)
+        return self.from_indices(self.indices(h))
 
-    def project(self, z: Tensor) -> Tensor:
-        """Return the nearest vectors (n x L)."""
-        return self.encode(z).to(z.dtype)
+    def from_indices(self, index: Tensor) -> Tensor:
+        """Return the vectors (n x L) of their numbers (n x G)."""
+        return self.look_up(index).flatten(1)
 
-    def health(self, h: Tensor) -> dict[str, float]:
-        """Return `codes_used`, the share of vectors that are nearest to at least one example."""
-        used = torch.zeros_like(self.counts).scatter_(1, self.indices(h).t(), 1.0)
-        return {"codes_used": float((batch_sum(used) > 0).float().mean())}
-
-    def indices(self, h: Tensor) -> Tensor:
-        """Return the numbers of the nearest vectors: B x G integers from 0 to K - 1."""
-        groups = self._groups(h)
+    def indices(self, z: Tensor) -> Tensor:
+        """Return the numbers of the vectors nearest to z (B x L): B x G integers from 0 to K - 1."""
+        groups = self._groups(z)
         codebook = self.codebook.to(groups.dtype)
-        rows = max(1, _DISTANCES // (self.n_groups * self.n_codes))
-        with torch.autocast(h.device.type, enabled=False):  # bfloat16 cannot tell near vectors apart
+        rows = max(1, DISTANCES // (self.n_groups * self.n_codes))
+        with torch.autocast(z.device.type, enabled=False):  # bfloat16 cannot tell near vectors apart
             # |h - e|^2 = |h|^2 - 2 h.e + |e|^2, and |h| is the same for all e
             lengths = codebook.square().sum(2)
             parts = [
@@ -107,24 +138,3 @@ class VectorQuantizer(Bottleneck):
     def _groups(self, h: Tensor) -> Tensor:
         """Return h as B x G x D, in at least single precision."""
         return h.to(torch.promote_types(h.dtype, torch.float32)).unflatten(1, (self.n_groups, self.group_size))
-
-    def _vectors(self, index: Tensor) -> Tensor:
-        """Return the vectors (B x G x D) of the numbers `index` (B x G)."""
-        return self.codebook[torch.arange(self.n_groups, device=index.device), index]
-
-    @torch.no_grad()
-    def _update(self, groups: Tensor, index: Tensor) -> None:
-        """Move vectors towards the groups (B x G x D) that they are nearest to, and dead ones to rows of the batch."""
-        one_hot = F.one_hot(index, self.n_codes).to(groups.dtype)
-        with torch.autocast(groups.device.type, enabled=False):
-            counts, sums = batch_sum(one_hot.sum(0)), batch_sum(torch.einsum("bgk,bgd->gkd", one_hot, groups))
-        self.counts.lerp_(counts.to(self.counts.dtype), 1 - _DECAY)
-        self.sums.lerp_(sums.to(self.sums.dtype), 1 - _DECAY)
-        all_groups = batch_rows(groups).to(self.sums.dtype)
-        # a different row for each vector, if there are enough rows; drawn for all rows of a batch that processes share
-        order = rng.rand_like(all_groups[:, 0, 0]).argsort()
-        rows = order[torch.arange(self.n_codes, device=order.device) % len(order)]
-        dead = (self.counts < _DEAD)[..., None]
-        self.sums.copy_(torch.where(dead, all_groups[rows].transpose(0, 1), self.sums))
-        self.counts.copy_(torch.where(dead[..., 0], torch.ones_like(self.counts), self.counts))
-        self.codebook.copy_(self.sums / self.counts.clamp(min=_EPS)[..., None])

@@ -98,7 +98,8 @@ class Generation(Labelled):
         ----------
         X : examples, preferably those that the model was fitted on.
         sampler : "mixture", Gaussians whose number is chosen on held-out codes; "flow", a neural spline flow (extra
-            `flows`); or an unfitted sampler with its settings, such as `narrows.estimators.samplers.Mixture(10)`.
+            `flows`); "autoregressive" for a discrete code, a transformer over its indices; or an unfitted sampler with
+            its settings, such as `narrows.estimators.samplers.Mixture(10)`.
         y : (n,) labels, or None. A flow takes no labels.
 
         Returns
@@ -114,8 +115,9 @@ class Generation(Labelled):
         """
         check_is_fitted(self)
         self._check_can_sample()
-        unfitted, seed = samplers.as_sampler(sampler), as_seed(self.random_state)
-        Z, owner = self._draw_codes(X, seed), type(self).__name__
+        owner, seed = type(self).__name__, as_seed(self.random_state)
+        unfitted = samplers.as_sampler(sampler).bind(self.model_, owner)
+        Z = self._draw_codes(X, seed)
         if len(Z) < samplers.MIN_CODES:
             raise ValueError(f"fit_sampler needs at least {samplers.MIN_CODES} examples. Got {len(Z)}.")
         rows, class_indices = samplers.subsample(len(Z)), None
@@ -145,9 +147,9 @@ class Generation(Labelled):
         y : one label for all examples or one for each, for a conditional model or a sampler that was fitted with
             labels; None draws labels by their frequency in the training data.
         sampler : distribution of the codes. "prior" is the prior of a stochastic code. "gaussian" is a Gaussian with
-            the mean and the covariance of the training codes; a conditional model has one for each label. "mixture" and
-            "flow" are fitted by `fit_sampler`. "auto" is the sampler that `fit_sampler` fitted last. If there is none,
-            it is "prior" for a stochastic code, and "gaussian" for a plain code or a conditional model.
+            the mean and the covariance of the training codes; a conditional model has one for each label. "mixture",
+            "flow" and "autoregressive" are fitted by `fit_sampler`. "auto" is the one that it fitted last. If there is
+            none, it is "prior" for a stochastic code, and "gaussian" for a plain code or a conditional model.
         temperature : factor of the spread of the codes, 0 or more. Below 1, examples are more usual and less varied.
             At 0, all codes are at the centre (of a mixture: at the centres of its Gaussians).
         random_state : seed; None gives other examples in each call.
@@ -199,7 +201,7 @@ class Generation(Labelled):
         if name == "auto":
             name = [default, *fitted][-1]
         if name in fitted:
-            return fitted[name]
+            return fitted[name].bind(self.model_, type(self).__name__)
         if name == "gaussian":
             return Mixture.gaussian(self.code_mean_, self.code_covariance_)
         if name == "prior" and self.model_.prior_code is not None:

@@ -113,13 +113,17 @@ def summarize_units(estimator: FittedModel, code: Sparse, sample: np.ndarray) ->
 
 
 def _components_by_kl(model: Autoencoder, h: Tensor) -> tuple[np.ndarray, Tensor] | tuple[None, None]:
-    """Return the mean nats of each component, largest first, and their order; None without a closed form."""
+    """Return the mean nats of each component, largest first, and their order; None without a closed form.
+
+    A code with categories keeps its order, because the values of one stay together.
+    """
     assert model.stochastic is not None
     kl = apply_to_code(model, model.stochastic.kl_per_component, h)
     if kl is None:
         return None, None
-    order = kl.mean(0).argsort(descending=True)
-    return kl.mean(0)[order].double().numpy(), order
+    nats = kl.mean(0)
+    order = torch.arange(len(nats)) if model.stochastic.has_categories else nats.argsort(descending=True)
+    return nats[order].double().numpy(), order
 
 
 def contains(likelihood: Likelihood, x: Tensor) -> Tensor:

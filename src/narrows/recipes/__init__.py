@@ -3,8 +3,9 @@
 A module of recipes registers them when it is imported here. `get(name).make` is the function of any recipe.
 """
 
-from narrows.recipes import perceptual, presets, regularized, selection, variants
+from narrows.recipes import discrete, perceptual, presets, regularized, selection, variants
 from narrows.recipes.assemble import CodeTooLong, assemble, label_terms, labels_of
+from narrows.recipes.discrete import vqvae
 from narrows.recipes.fields import (
     Components,
     Conditional,
@@ -19,7 +20,7 @@ from narrows.recipes.models import ae, dae, mapae, sae, vae
 from narrows.recipes.presets import iwae
 from narrows.recipes.registry import PURPOSES, RECIPES, Parts, Recipe, available, get, preset, register
 from narrows.recipes.table import tableae
-from narrows.recipes.variants import factorvae, vqvae
+from narrows.recipes.variants import factorvae
 
 __all__ = [
     "PURPOSES",
@@ -39,6 +40,7 @@ __all__ = [
     "assemble",
     "available",
     "dae",
+    "discrete",
     "factorvae",
     "get",
     "iwae",

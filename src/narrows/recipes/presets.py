@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from narrows.recipes.discrete import vqvae
 from narrows.recipes.models import vae
 from narrows.recipes.registry import preset
 from narrows.recipes.regularized import rae, wae
@@ -132,4 +133,16 @@ def raegp() -> None:
 
     Ghosh, Sajjadi, Vergari, Black and Schölkopf, From variational to deterministic autoencoders (2020),
     https://arxiv.org/abs/1903.12436, RAE-GP.
+    """
+
+
+@preset(vqvae, purpose="discrete", defaults={"group_size": "auto"})
+def pqvae() -> None:
+    """A vector-quantised autoencoder whose code is a few longer vectors: product quantisation, for short codes.
+
+    Each group of components has a codebook of its own, so G groups of K vectors give K^G codes with G K vectors.
+
+    Jegou, Douze and Schmid, Product quantization for nearest neighbor search (2011),
+    https://doi.org/10.1109/TPAMI.2010.57; in an autoencoder: Wu and Flierl, Learning product codebooks using
+    vector-quantized autoencoders for image retrieval (2018), https://arxiv.org/abs/1807.04629.
     """
