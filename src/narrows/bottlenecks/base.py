@@ -185,6 +185,11 @@ class Stochastic(Bottleneck):
     def kl_per_component(self, h: Tensor) -> Tensor | None:
         """Return KL(q(z | x) || p(z)) in nats for each example and component (B x L); None without a closed form."""
 
+    def kl(self, h: Tensor) -> Tensor | None:
+        """Return KL(q(z | x) || p(z)) in nats for each example (B); None if it must be estimated from draws."""
+        kl = self.kl_per_component(h)
+        return None if kl is None else kl.sum(1)
+
     @property
     def prior_std(self) -> Tensor | None:
         """Standard deviation of each component under the prior (L); None where it is not known."""
@@ -202,8 +207,8 @@ class Stochastic(Bottleneck):
     def code(self, h: Tensor, eps: Tensor) -> Code:
         """Return the code drawn with eps (B x n_noise). Its cost "kl" is the closed form, or else log q - log p."""
         z, log_q, log_p = self.sample(h, eps)
-        kl = self.kl_per_component(h)
-        return Code(z, {"kl": log_q - log_p if kl is None else kl.sum(1)})
+        kl = self.kl(h)
+        return Code(z, {"kl": log_q - log_p if kl is None else kl})
 
     def health(self, h: Tensor) -> dict[str, float]:
         """Return `active_components`, the number of components that differ between examples."""
