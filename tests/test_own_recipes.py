@@ -307,3 +307,52 @@ def test_a_recipe_of_counts_takes_its_likelihood_as_a_parameter(monkeypatch):
     ):
         narrows.estimator("fixed")(**SMALL).fit(counts)
     assert np.isfinite(narrows.estimator("free")(**SMALL).fit(counts).score(counts))
+
+
+class TestPresets:
+    def test_a_preset_has_other_defaults_and_lacks_what_is_fixed(self, monkeypatch):
+        monkeypatch.setattr(recipes.registry, "RECIPES", {**recipes.RECIPES})
+
+        @recipes.preset(recipes.vae, purpose="disentangle", defaults={"beta": 8.0}, fixed={"kl_warmup": 0.0})
+        def strict() -> None:
+            """A VAE with a KL that counts eight times.
+
+            Somebody (2020), https://example.org/paper.
+            """
+
+        recipe = recipes.registry.RECIPES["strict"]
+        assert (recipe.summary, recipe.paper) == (
+            "A VAE with a KL that counts eight times.",
+            "Somebody (2020), https://example.org/paper.",
+        )
+        assert recipe.parameters["beta"].default == 8.0
+        assert "kl_warmup" not in recipe.parameters
+        objective = strict(infer(np.random.default_rng(0).normal(size=(30, 4)), "test"), 3, hidden=(8,)).objective
+        assert (objective.weights["kl"], objective.warmup) == (8.0, 0.0)
+        with pytest.raises(TypeError, match="kl_warmup"):
+            strict(None, kl_warmup=0.5)
+
+    @pytest.mark.parametrize(
+        ("values", "purpose", "message"),
+        [
+            ({"betta": 8.0}, "generate", "Unknown parameter 'betta' of vae. Did you mean 'beta'"),
+            ({"beta": -1.0}, "generate", "The `beta` parameter of strict must be a float in the range"),
+            ({"beta": 8.0}, "cook", "Unknown purpose 'cook'"),
+        ],
+    )
+    def test_a_value_that_the_base_refuses_is_refused(self, values, purpose, message):
+        def strict() -> None:
+            """A VAE."""
+
+        with pytest.raises(ValueError, match=message):
+            recipes.preset(recipes.vae, purpose=purpose, defaults=values)(strict)
+        assert "strict" not in recipes.RECIPES
+
+    def test_the_command_lists_recipes_by_purpose_with_their_papers(self):
+        listed = json.loads(run("recipes", "--json"))
+        order = list(recipes.PURPOSES)
+        purposes = [order.index(entry["purpose"]) for entry in listed]
+        assert purposes == sorted(purposes)
+        papers = {entry["name"]: entry["paper"] for entry in listed}
+        own = [name for name, recipe in recipes.RECIPES.items() if recipe.is_own]
+        assert all("https://" in papers[name] for name in own)

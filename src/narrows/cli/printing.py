@@ -164,14 +164,19 @@ def show_info(about: dict[str, Any], *, json: bool) -> None:
 
 
 def show_recipes(*, json: bool) -> None:
-    """Print all recipes."""
-    from narrows.recipes import available
+    """Print all recipes, grouped by purpose."""
+    from narrows.recipes import PURPOSES, available
 
-    summaries = {recipe.name: recipe.summary for recipe in available().values()}
+    listed = sorted(available().values(), key=lambda recipe: list(PURPOSES).index(recipe.purpose))
     if json:
-        show_json([{"name": name, "summary": summary} for name, summary in summaries.items()])
-    else:
-        print_table(summaries.items())
+        keys = ("name", "summary", "purpose", "paper")
+        show_json([{key: getattr(recipe, key) for key in keys} for recipe in listed])
+        return
+    width = max(len(recipe.name) for recipe in listed)
+    for purpose, group in itertools.groupby(listed, key=lambda recipe: recipe.purpose):
+        print(f"\n{PURPOSES[purpose]}")
+        print_table([(f"  {recipe.name:{width}}", recipe.summary) for recipe in group])
+    print("\n`narrows recipes NAME` gives the parameters and the paper of one of them.")
 
 
 def show_parameters(name: str, *, json: bool) -> None:
@@ -185,9 +190,10 @@ def show_parameters(name: str, *, json: bool) -> None:
         if p.name != "checkpoint"
     ]
     if json:
-        show_json({"name": name, "summary": cls.recipe.summary, "parameters": parameters})
+        told = {"purpose": cls.recipe.purpose, "paper": cls.recipe.paper}
+        show_json({"name": name, "summary": cls.recipe.summary, **told, "parameters": parameters})
         return
-    print(cls.recipe.summary)
+    print(cls.recipe.summary, *filter(None, [cls.recipe.paper]), "", sep="\n")
     rows = [(p["name"], json_module.dumps(_to_json(p["default"])), f"{p['help']}; {p['must_be']}") for p in parameters]
     print_table([("parameter", "default", "what it is; what it must be"), *rows], header=True)
 

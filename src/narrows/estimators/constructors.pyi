@@ -757,6 +757,145 @@ class MapAE(Shared, CodeEstimator):
         ((200, 2), (200,), (200,), (200, 5))
         """
 
+class BETAVAE(Shared, CodeEstimator):
+    """A VAE whose KL counts more: fewer components are used, and each of them is more independent of the others."""
+
+    n_components: int
+    beta: float
+    kl_warmup: float
+    free_nats: float
+    posterior: Literal["gaussian", "laplace", "flow"]
+    prior: Literal["standard", "mixture"]
+    conditional: bool
+    label_weight: float
+    network: (
+        Literal["auto", "mlp", "conv"]
+        | nn.Module
+        | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module]
+    )
+    hidden: Sequence[int] | Literal["auto"]
+    likelihood: Literal[
+        "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
+    ]
+    start: Literal["pca", "random"]
+    def __init__(
+        self,
+        n_components: int = 2,
+        *,
+        beta: float = 4.0,
+        kl_warmup: float = 0.1,
+        free_nats: float = 0.0,
+        posterior: Literal["gaussian", "laplace", "flow"] = "gaussian",
+        prior: Literal["standard", "mixture"] = "standard",
+        conditional: bool = False,
+        label_weight: float = 10.0,
+        network: Literal["auto", "mlp", "conv"]
+        | nn.Module
+        | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module] = "auto",
+        hidden: Sequence[int] | Literal["auto"] = "auto",
+        likelihood: Literal[
+            "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
+        ] = "auto",
+        start: Literal["pca", "random"] = "pca",
+        columns: Any = None,
+        max_levels: int | None = 256,
+        batch_size: int | Literal["auto"] = "auto",
+        learning_rate: float | Literal["auto"] = "auto",
+        weight_decay: float | Literal["auto"] = "auto",
+        max_epochs: int | Literal["auto"] = "auto",
+        max_time: float | None = None,
+        early_stopping: bool = True,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int | Literal["auto"] = "auto",
+        contamination: float | Literal["auto"] = "auto",
+        device: str = "auto",
+        precision: Literal["auto", "float32", "bfloat16", "float64"] = "auto",
+        compile: bool | Literal["auto"] = "auto",
+        sharded: bool | Literal["auto"] = "auto",
+        checkpoint: str | Path | None = None,
+        track: Any = None,
+        random_state: int | np.random.RandomState | np.random.Generator | None = None,
+        verbose: int | Literal["auto"] = "auto",
+        max_examples: int | None = None,
+        buffer_size: int | Literal["auto"] = "auto",
+    ) -> None:
+        """A VAE whose KL counts more: fewer components are used, and each of them is more independent of the others.
+
+        Higgins et al., beta-VAE: Learning basic visual concepts with a constrained variational framework (2017), https://openreview.net/forum?id=Sy2fzU9gl.
+
+        Parameters
+        ----------
+        n_components : an int in the range [1, inf), default 2
+            Number of components: the length of each code.
+        beta : a float in the range [0, inf), default 4.0
+            Weight of the KL divergence from the prior; 1 gives the ELBO.
+        kl_warmup : a float in the range [0, 0.7], default 0.1
+            Share of the training in which the weight of the KL grows from 0.
+        free_nats : a float in the range [0, inf), default 0.0
+            KL in nats that each component may have at no cost.
+        posterior : one of 'gaussian', 'laplace', 'flow', default 'gaussian'
+            Distribution of the code of one example; 'flow' needs the extra `flows`.
+        prior : one of 'standard', 'mixture', default 'standard'
+            Distribution of all codes: 'standard' (mean 0, scale 1) or 'mixture' (a learned mixture of Gaussians).
+        conditional : one of True, False, default False
+            True to give the decoder the label of each example: fit(X, y), then sample(n, y=label).
+        label_weight : a float in the range [0, inf), default 10.0
+            Weight of the label's loss relative to the reconstruction's; only used if some labels are missing.
+        network : one of 'auto', 'mlp', 'conv', a torch.nn.Module, or a pair (encoder, decoder) of such, default 'auto'
+            Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
+        hidden : a sequence of ints of at least 1 or 'auto', default 'auto'
+            Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model; 'auto' follows the rows, the columns and `max_time`.
+        likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'poisson', 'negative_binomial', default 'auto'
+            Distribution of the data given the code; 'auto' chooses by the data.
+        start : one of 'pca', 'random', default 'pca'
+            'pca' adds a linear path beside the networks, which starts at PCA, so that the model is never worse; 'random' starts from random weights.
+
+        Other Parameters
+        ----------------
+        columns : a dict from columns to kinds, or None, default None
+            Kinds of columns of a table, such as {'zip': 'categorical'}, one of real, heavy_tailed, integer, count, binary, categorical, ordered, datetime, duration, constant, identifier, text ('identifier' leaves a column out); None finds all.
+        max_levels : an int in the range [2, inf) or None, default 256
+            Largest number of levels of a column of a table; rarer values become one level, `other`, which is given back as missing; None keeps all.
+        batch_size : an int in the range [1, inf) or 'auto', default 'auto'
+            Number of examples in each training step.
+        learning_rate : a float in the range (0, inf) or 'auto', default 'auto'
+            Highest learning rate of AdamW.
+        weight_decay : a float in the range [0, inf) or 'auto', default 'auto'
+            Weight decay of AdamW, against over-fitting.
+        max_epochs : an int in the range [1, inf) or 'auto', default 'auto'
+            Largest number of passes over the training data.
+        max_time : a float in the range (0, inf) or None, default None
+            Time limit of the training, in seconds; None for no limit.
+        early_stopping : one of True, False, default True
+            True to hold out rows, cool down and end when their loss stops falling, and keep the best weights.
+        validation_fraction : a float in the range (0, 1), default 0.1
+            Share of the rows to hold out for early stopping.
+        n_iter_no_change : an int in the range [1, inf) or 'auto', default 'auto'
+            Validations without improvement before the cool-down; 'auto' is 10, MapAE: 25.
+        contamination : a float in the range (0, 0.5] or 'auto', default 'auto'
+            Expected share of new rows to call outliers; 'auto' is 0.05.
+        device : a device's name, such as 'auto', 'cpu', 'cuda', default 'auto'
+            Device to compute on; 'auto' is a GPU if there is one, otherwise the CPU.
+        precision : one of 'auto', 'float32', 'bfloat16', 'float64', default 'auto'
+            Dtype of matrix products; with 'bfloat16', weights and losses stay in float32.
+        compile : one of True, False or 'auto', default 'auto'
+            True to compile the training step (torch.compile); 'auto' does so if it saves time.
+        sharded : one of True, False or 'auto', default 'auto'
+            True to split the model over the processes; False for a full copy in each process.
+        checkpoint : a folder's path or None, default None
+            Folder for checkpoints; `fit` resumes from a checkpoint in it; None for no checkpoints.
+        track : None, a .jsonl file, 'tensorboard:FOLDER', 'mlflow:EXPERIMENT', 'wandb:PROJECT', an object with log(step, values) and finish(), or a list of these, default None
+            Where to log the losses during the training.
+        random_state : an int, a numpy RandomState or Generator, or None, default None
+            Seed of all random numbers; None takes a new one in each fit.
+        verbose : an int in the range [0, inf) or 'auto', default 'auto'
+            'auto' for a progress bar where it takes more than 2 seconds and somebody watches; 0 for no output, 1 for a bar and the decisions, 2 also for a line per validation.
+        max_examples : an int in the range [2, inf) or None, default None
+            Largest number of training examples in all steps; of an iterator, of rows to read; None for no limit.
+        buffer_size : an int in the range [8, inf) or 'auto', default 'auto'
+            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 256 MiB.
+        """
+
 class TableAE(Shared):
     """The masked autoencoder for tables: it predicts any cells of a row from any others."""
 
@@ -934,6 +1073,8 @@ class IWAE(Shared, CodeEstimator):
     ) -> None:
         """The importance-weighted autoencoder: a VAE with a tighter bound on the log-likelihood, from several draws.
 
+        Burda, Grosse and Salakhutdinov, Importance weighted autoencoders (2016), https://arxiv.org/abs/1509.00519.
+
         Parameters
         ----------
         n_components : an int in the range [1, inf), default 2
@@ -1048,6 +1189,8 @@ class FACTORVAE(Shared, CodeEstimator):
         buffer_size: int | Literal["auto"] = "auto",
     ) -> None:
         """A VAE with independent components: a discriminator detects dependence, which the loss then reduces.
+
+        Kim and Mnih, Disentangling by factorising (2018), https://arxiv.org/abs/1802.05983.
 
         Parameters
         ----------
@@ -1166,6 +1309,8 @@ class VQVAE(Shared, CodeEstimator):
     ) -> None:
         """The vector-quantised autoencoder: its code is whole numbers, each the index of a learned vector.
 
+        van den Oord, Vinyals and Kavukcuoglu, Neural discrete representation learning (2017), https://arxiv.org/abs/1711.00937.
+
         Parameters
         ----------
         n_components : an int in the range [1, inf), default 16
@@ -1239,6 +1384,8 @@ def estimator(recipe: Literal["dae"]) -> type[models.DAE]: ...
 def estimator(recipe: Literal["sae"]) -> type[models.SAE]: ...
 @overload
 def estimator(recipe: Literal["mapae"]) -> type[maps.MapAE]: ...
+@overload
+def estimator(recipe: Literal["betavae"]) -> type[BETAVAE]: ...
 @overload
 def estimator(recipe: Literal["tableae"]) -> type[tables.TableAE]: ...
 @overload

@@ -314,7 +314,8 @@ def estimator(recipe: str) -> type[Estimator]:
     registered = recipes.get(recipe)
     name = registered.name
     if name not in _CLASSES or _CLASSES[name].recipe is not registered:  # a notebook may have redefined the recipe
-        namespace = {"__doc__": registered.summary, "__module__": __name__}
+        doc = "\n\n".join(filter(None, (registered.summary, registered.paper)))
+        namespace = {"__doc__": doc, "__module__": __name__}
         _CLASSES[name] = type(name.upper(), (_Generated,), namespace, recipe=name)
     return _CLASSES[name]
 

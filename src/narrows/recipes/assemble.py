@@ -46,6 +46,30 @@ def labels_of(schema: Schema) -> tuple[float, ...]:
     return schema.frequencies
 
 
+def label_terms(
+    schema: Schema, conditional: bool, label_weight: float, kl_weight: float = 0.0
+) -> tuple[tuple[float, ...], dict[str, float]]:
+    """Return the frequencies of the classes for `assemble`, and the weights of the costs that labels add.
+
+    Parameters
+    ----------
+    schema : description of the input; with missing labels the model learns to infer them, which has two costs.
+    conditional : False for a model without labels: then there are neither frequencies nor weights.
+    label_weight : weight of the label's loss.
+    kl_weight : weight of the divergence of the inferred labels from their frequencies.
+
+    Raises
+    ------
+    ValueError
+        If `schema` has no classes.
+    """
+    frequencies = labels_of(schema) if conditional else ()
+    if not frequencies or schema.unlabelled == 0:
+        return frequencies, {}
+    # the mean over a batch includes the examples without a label, and their cost is 0
+    return frequencies, {"kl_label": kl_weight, "label": label_weight / (1 - schema.unlabelled)}
+
+
 def assemble(
     schema: Schema,
     bottleneck: bottlenecks.Bottleneck,

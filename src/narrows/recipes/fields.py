@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from torch import nn
 
 from narrows import likelihoods, networks
-from narrows.params import LAYER_WIDTHS, Integer, OneOf, Real, Satisfies, either
+from narrows.params import BOOL, LAYER_WIDTHS, Integer, OneOf, Real, Satisfies, either
 
 Components = Annotated[int, Integer(1), "number of components: the length of each code"]
 OptionalComponents = Annotated[
@@ -34,6 +34,14 @@ Likelihood = Annotated[
     str,
     OneOf(("auto", *likelihoods.LIKELIHOODS)),
     "distribution of the data given the code; 'auto' chooses by the data",
+]
+Conditional = Annotated[
+    bool, BOOL, "True to give the decoder the label of each example: fit(X, y), then sample(n, y=label)"
+]
+LabelWeight = Annotated[
+    float,
+    Real(0),
+    "weight of the label's loss relative to the reconstruction's; only used if some labels are missing",
 ]
 Start = Annotated[
     str,

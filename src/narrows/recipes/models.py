@@ -7,9 +7,19 @@ from typing import Annotated, Any
 from narrows import bottlenecks, corruptions, priors
 from narrows.data import Schema, TableFeatures
 from narrows.objectives import AUX_WEIGHT, NeighborEmbedding, WeightedObjective
-from narrows.params import BOOL, Integer, OneOf, Real, either
-from narrows.recipes.assemble import assemble, labels_of
-from narrows.recipes.fields import Components, Hidden, Level, Likelihood, Network, OptionalComponents, Start
+from narrows.params import Integer, OneOf, Real, either
+from narrows.recipes.assemble import assemble, label_terms
+from narrows.recipes.fields import (
+    Components,
+    Conditional,
+    Hidden,
+    LabelWeight,
+    Level,
+    Likelihood,
+    Network,
+    OptionalComponents,
+    Start,
+)
 from narrows.recipes.registry import Parts, register
 from narrows.recipes.sparsity import (
     ActiveUnits,
@@ -31,7 +41,7 @@ POSTERIORS = {"gaussian": bottlenecks.Gaussian, "laplace": bottlenecks.Laplace, 
 PRIORS = {"standard": priors.StandardNormal, "mixture": priors.NormalMixture}
 
 
-@register
+@register(purpose="features")
 def ae(
     schema: Schema,
     n_components: Components = 2,
@@ -41,13 +51,17 @@ def ae(
     likelihood: Likelihood = "auto",
     start: Start = "pca",
 ) -> Parts:
-    """The plain autoencoder: it compresses each example to a few numbers and restores the example from them."""
+    """The plain autoencoder: it compresses each example to a few numbers and restores the example from them.
+
+    Hinton and Salakhutdinov, Reducing the dimensionality of data with neural networks (2006),
+    https://doi.org/10.1126/science.1127647.
+    """
     return assemble(
         schema, bottlenecks.Plain(n_components), network=network, hidden=hidden, likelihood=likelihood, start=start
     )
 
 
-@register
+@register(purpose="generate")
 def vae(
     schema: Schema,
     n_components: Components = 2,
@@ -63,14 +77,8 @@ def vae(
         OneOf(tuple(PRIORS)),
         "distribution of all codes: 'standard' (mean 0, scale 1) or 'mixture' (a learned mixture of Gaussians)",
     ] = "standard",
-    conditional: Annotated[
-        bool, BOOL, "True to give the decoder the label of each example: fit(X, y), then sample(n, y=label)"
-    ] = False,
-    label_weight: Annotated[
-        float,
-        Real(0),
-        "weight of the label's loss relative to the reconstruction's; only used if some labels are missing",
-    ] = 10.0,
+    conditional: Conditional = False,
+    label_weight: LabelWeight = 10.0,
     network: Network = "auto",
     hidden: Hidden = "auto",
     likelihood: Likelihood = "auto",
@@ -78,20 +86,19 @@ def vae(
 ) -> Parts:
     """The variational autoencoder: codes follow N(0, I), so new ones can be drawn, and each component can be varied.
 
+    Kingma and Welling, Auto-encoding variational Bayes (2014), https://arxiv.org/abs/1312.6114.
+
     Raises
     ------
     ValueError
         If `posterior`, `prior` and `free_nats` cannot be combined.
     """
     weights = {"kl": beta, **({"free_nats": beta} if free_nats else {})}
-    frequencies = labels_of(schema) if conditional else ()
-    if frequencies and schema.unlabelled > 0:
-        # the mean over a batch includes the examples without a label, and their cost is 0
-        weights |= {"kl_label": beta, "label": label_weight / (1 - schema.unlabelled)}
+    frequencies, label_weights = label_terms(schema, conditional, label_weight, kl_weight=beta)
     return assemble(
         schema,
         _stochastic(n_components, posterior, prior, free_nats),
-        WeightedObjective(weights, warmup=kl_warmup),
+        WeightedObjective({**weights, **label_weights}, warmup=kl_warmup),
         frequencies=frequencies,
         network=network,
         hidden=hidden,
@@ -117,7 +124,7 @@ def _stochastic(n_components: int, posterior: str, prior: str, free_nats: float)
     return bottlenecks.Gaussian(n_components, free_nats, PRIORS[prior](n_components))
 
 
-@register
+@register(purpose="denoise")
 def dae(
     schema: Schema,
     n_components: OptionalComponents = None,
@@ -129,7 +136,11 @@ def dae(
     likelihood: Likelihood = "auto",
     start: Start = "pca",
 ) -> Parts:
-    """The denoising autoencoder: it turns a noisy example into a clean one."""
+    """The denoising autoencoder: it turns a noisy example into a clean one.
+
+    Vincent, Larochelle, Bengio and Manzagol, Extracting and composing robust features with denoising autoencoders
+    (2008), https://doi.org/10.1145/1390156.1390294.
+    """
     return assemble(
         schema,
         bottlenecks.Plain(n_components or 0),
@@ -141,7 +152,7 @@ def dae(
     )
 
 
-@register
+@register(purpose="sparse")
 def sae(
     schema: Schema,
     n_components: Components = 256,
@@ -162,6 +173,8 @@ def sae(
     likelihood: Likelihood = "auto",
 ) -> Parts:
     """The sparse autoencoder: of its many units only a few are active for one example.
+
+    Gao et al., Scaling and evaluating sparse autoencoders (2024), https://arxiv.org/abs/2406.04093.
 
     Raises
     ------
@@ -188,7 +201,7 @@ def sae(
     return parts._replace(choices=(*choices, *parts.choices))
 
 
-@register
+@register(purpose="map")
 def mapae(
     schema: Schema,
     n_components: Components = 2,
@@ -222,6 +235,9 @@ def mapae(
 
     The encoder is deep, because a map is far from linear. Without its layer norms it learns several times as slowly
     (docs/negative-results.md).
+
+    Sainburg, McInnes and Gentner, Parametric UMAP embeddings for representation and semi-supervised learning (2021),
+    https://arxiv.org/abs/2009.12981; the cost of the neighbours is that of t-SNE.
     """
     return assemble(
         schema,

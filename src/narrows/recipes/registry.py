@@ -22,6 +22,23 @@ from narrows.params import Parameter, did_you_mean, parameters
 from narrows.recipes.sizes import decide_sizes
 from narrows.training import Choice, Pace
 
+PURPOSES: Mapping[str, str] = MappingProxyType(
+    {
+        "features": "Fewer numbers that keep the most",
+        "generate": "New examples",
+        "likelihood": "A tighter bound, or a more flexible distribution of the codes",
+        "disentangle": "Independent components",
+        "discrete": "Codes of whole numbers",
+        "geometry": "Codes on a sphere, in a ball, or along the data",
+        "sparse": "Dictionaries of sparse units",
+        "select": "Choice of columns",
+        "denoise": "Clean data from noisy data",
+        "map": "A map in two dimensions",
+        "table": "Tables with gaps",
+        "": "Others",
+    }
+)
+
 
 class Parts(NamedTuple):
     """The result of a recipe: the model, the objective, and the choices that the recipe made.
@@ -46,6 +63,7 @@ class Recipe:
     allows_gaps : True if its models take examples with missing entries (NaN).
     is_tabular : True if its models take rows of a table only, whose columns of numbers have bins.
     pace : length of the training where the user leaves it open; None for the common one.
+    purpose : key of `PURPOSES`, under which it is listed.
     """
 
     name: str
@@ -53,11 +71,18 @@ class Recipe:
     allows_gaps: bool = True
     is_tabular: bool = False
     pace: Pace | None = None
+    purpose: str = ""
 
     @property
     def summary(self) -> str:
         """The first line of the function's docstring."""
         return (inspect.getdoc(self.make) or "").split("\n")[0]
+
+    @property
+    def paper(self) -> str:
+        """The first paragraph of the function's docstring, after the summary, that has a link; empty without one."""
+        _, *paragraphs = (inspect.getdoc(self.make) or "").split("\n\n")
+        return next((" ".join(text.split()) for text in paragraphs if "https://" in text), "")
 
     @property
     def is_own(self) -> bool:
@@ -107,10 +132,15 @@ _Make = TypeVar("_Make", bound=Callable[..., Parts])
 def register(make: _Make) -> _Make: ...
 @overload
 def register(
-    *, allows_gaps: bool = True, is_tabular: bool = False, pace: Pace | None = None
+    *, allows_gaps: bool = True, is_tabular: bool = False, pace: Pace | None = None, purpose: str = ""
 ) -> Callable[[_Make], _Make]: ...
 def register(
-    make: _Make | None = None, *, allows_gaps: bool = True, is_tabular: bool = False, pace: Pace | None = None
+    make: _Make | None = None,
+    *,
+    allows_gaps: bool = True,
+    is_tabular: bool = False,
+    pace: Pace | None = None,
+    purpose: str = "",
 ) -> _Make | Callable[[_Make], _Make]:
     """Add a recipe to the registry, under its function's name, and return the function.
 
@@ -122,15 +152,18 @@ def register(
     is_tabular : True if its models take rows of a table only: arrays are tables then, too, and `Column.bins` is set. A
         parameter `n_bins` of the recipe is the number of bins.
     pace : length of the training where the user leaves it open; None for the common one.
+    purpose : key of `PURPOSES`, under which `narrows recipes` lists it.
 
     Raises
     ------
     ValueError
-        If another module has registered a recipe with that name, a parameter has no default, or `n_components` is
-        missing.
+        If another module has registered a recipe with that name, a parameter has no default, `n_components` is
+        missing, or the purpose is unknown.
     """
     if make is None:
-        return functools.partial(register, allows_gaps=allows_gaps, is_tabular=is_tabular, pace=pace)
+        return functools.partial(register, allows_gaps=allows_gaps, is_tabular=is_tabular, pace=pace, purpose=purpose)
+    if purpose not in PURPOSES:
+        raise ValueError(f"Unknown purpose {purpose!r} of the recipe. {did_you_mean(purpose, PURPOSES)}")
     _check_signature(make)
     name, known = make.__name__, RECIPES.get(make.__name__)
     if known is not None and known.make.__module__ != make.__module__:
@@ -138,8 +171,69 @@ def register(
             f"The recipe {name!r} of {make.__module__} has the same name as a recipe of {known.make.__module__}. "
             "Rename it."
         )
-    RECIPES[name] = Recipe(name, make, allows_gaps, is_tabular, pace)
+    RECIPES[name] = Recipe(name, make, allows_gaps, is_tabular, pace, purpose)
     return make
+
+
+def preset(
+    base: Callable[..., Parts],
+    *,
+    purpose: str,
+    defaults: Mapping[str, Any] = MappingProxyType({}),
+    fixed: Mapping[str, Any] = MappingProxyType({}),
+) -> Callable[[Callable[[], None]], Callable[..., Parts]]:
+    """Return a decorator that registers a recipe as another recipe with other values.
+
+    The decorated function has the name and the docstring, and nothing else.
+
+    Parameters
+    ----------
+    base : the other recipe's function, which must be registered.
+    purpose : key of `PURPOSES`.
+    defaults : default values that differ from those of `base`.
+    fixed : values that cannot be changed. These parameters are no parameters of the new recipe.
+
+    Raises
+    ------
+    ValueError
+        If `base` has no such parameter, or its rule does not accept a value.
+
+    Examples
+    --------
+    >>> from narrows import estimator  # `betavae` is a preset of `vae`
+    >>> estimator("betavae")().beta
+    4.0
+    """
+    recipe = RECIPES[base.__name__]
+
+    def decorate(declared: Callable[[], None]) -> Callable[..., Parts]:
+        for name, value in {**defaults, **fixed}.items():
+            if name not in recipe.parameters:
+                raise ValueError(
+                    f"Unknown parameter {name!r} of {base.__name__}. {did_you_mean(name, recipe.parameters)}"
+                )
+            recipe.parameters[name].check(declared.__name__, value)
+
+        signature = inspect.signature(base)
+        kept = [
+            p.replace(default=defaults.get(name, p.default))
+            for name, p in signature.parameters.items()
+            if name not in fixed
+        ]
+        signature = signature.replace(parameters=kept)
+
+        @functools.wraps(base)
+        def make(*positional: Any, **values: Any) -> Parts:
+            return base(**{**defaults, **signature.bind(*positional, **values).arguments, **fixed})
+
+        make.__name__, make.__doc__, make.__module__ = declared.__name__, declared.__doc__, declared.__module__
+        make.__signature__ = signature  # type: ignore[attr-defined]
+        decorator = register(
+            allows_gaps=recipe.allows_gaps, is_tabular=recipe.is_tabular, pace=recipe.pace, purpose=purpose
+        )
+        return decorator(make)
+
+    return decorate
 
 
 def _check_signature(make: Callable[..., Parts]) -> None:

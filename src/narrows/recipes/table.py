@@ -34,7 +34,7 @@ def _is_range(value: Any) -> bool:
     )
 
 
-@register(is_tabular=True, pace=_PACE)
+@register(is_tabular=True, pace=_PACE, purpose="table")
 def tableae(
     schema: Schema,
     n_components: Annotated[int, Integer(1), "width of the network, and length of each code"] = 128,

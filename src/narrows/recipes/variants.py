@@ -13,7 +13,7 @@ from narrows.recipes.fields import Components, Hidden, Likelihood, Network, Star
 from narrows.recipes.registry import Parts, register
 
 
-@register
+@register(purpose="likelihood")
 def iwae(
     schema: Schema,
     n_components: Components = 2,
@@ -41,7 +41,7 @@ def iwae(
     )
 
 
-@register
+@register(purpose="disentangle")
 def factorvae(
     schema: Schema,
     n_components: Components = 2,
@@ -70,7 +70,7 @@ def factorvae(
     )
 
 
-@register
+@register(purpose="discrete")
 def vqvae(
     schema: Schema,
     n_components: Components = 16,
