@@ -99,6 +99,8 @@ REPRESENTATIVES = (
     Case("vae", posterior="laplace"),  # with another posterior and another prior
     Case("vae", likelihood="heteroscedastic"),  # a likelihood of two numbers an entry
     Case("vae", conditional=True),  # labels
+    Case("svae"),  # a code on a surface, with a KL for all of it
+    Case("hvae"),  # a posterior that needs the likelihood
     Case("iwae"),  # an objective of several draws
     Case("factorvae"),  # a cost with an opponent
     Case("vqvae"),  # a quantised code
@@ -112,6 +114,7 @@ OTHERS = (
     Case("vae", prior="mixture"),
     Case("vae", posterior="flow"),
     Case("vae", conditional=True, n_missing=1),
+    Case("hvae", conditional=True, n_missing=1),
     Case("sae", sparsity="l1"),
     Case("sae", sparsity="kl"),
     Case("sae", sparsity="batchtopk"),

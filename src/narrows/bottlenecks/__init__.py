@@ -11,6 +11,8 @@ from narrows.bottlenecks.base import (
 )
 from narrows.bottlenecks.flow import FlowPosterior
 from narrows.bottlenecks.gaussian import Gaussian
+from narrows.bottlenecks.hamiltonian import Hamiltonian
+from narrows.bottlenecks.hyperbolic import WrappedNormal
 from narrows.bottlenecks.interpolation import lerp, slerp
 from narrows.bottlenecks.labels import UNKNOWN, Joint, Label, LabelHead, RegressionHead, as_sparse, label_of
 from narrows.bottlenecks.laplace import Laplace
@@ -18,6 +20,7 @@ from narrows.bottlenecks.plain import Hidden, Plain
 from narrows.bottlenecks.quantized import VectorQuantizer
 from narrows.bottlenecks.selective import BatchTopK, Gated, JumpReLU, Selective, TopK, normal_threshold
 from narrows.bottlenecks.sparse import L1, KLRate, Sparse
+from narrows.bottlenecks.spherical import VonMisesFisher
 
 __all__ = [
     "ACTIVE_VARIANCE",
@@ -28,6 +31,7 @@ __all__ = [
     "FlowPosterior",
     "Gated",
     "Gaussian",
+    "Hamiltonian",
     "Hidden",
     "Joint",
     "JumpReLU",
@@ -44,6 +48,8 @@ __all__ = [
     "Stochastic",
     "TopK",
     "VectorQuantizer",
+    "VonMisesFisher",
+    "WrappedNormal",
     "active_components",
     "as_sparse",
     "as_stochastic",

@@ -7,6 +7,7 @@ its class.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
@@ -159,6 +160,7 @@ class Stochastic(Bottleneck):
     n_noise : number of noise values for one draw from the posterior.
     n_prior_noise : number of noise values for one draw from the prior.
     n_unscaled_noise : number of the prior's noise values, the first ones, that a temperature does not scale.
+    uses_likelihood : True if draws depend on log p(x | z), so that `sample_given` must make them.
     """
 
     costs: tuple[str, ...] = ("kl",)
@@ -168,10 +170,19 @@ class Stochastic(Bottleneck):
     n_noise: int
     n_prior_noise: int
     n_unscaled_noise: int = 0
+    uses_likelihood: bool = False
 
     @abstractmethod
     def sample(self, h: Tensor, eps: Tensor) -> Sample:
         """Draw from the posterior of each example: h is B x n_inputs, the noise eps B x n_noise."""
+
+    def sample_given(self, h: Tensor, eps: Tensor, log_likelihood: Callable[[Tensor], Tensor]) -> Sample:
+        """Draw from the posterior of each example, with log p(x | z) as a function from codes (B x L) to nats (B).
+
+        It is the same as `sample` unless `uses_likelihood` is True. `log_q` may then be the log density of z and of
+        other variables, less their target log density: E p(x, z) / q is p(x) in any case.
+        """
+        return self.sample(h, eps)
 
     @abstractmethod
     def from_prior(self, eps: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ https://arxiv.org/abs/1611.01144.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -166,6 +166,7 @@ class Joint(Stochastic):
         self.n_noise = 0 if stochastic is None else stochastic.n_noise
         self.n_prior_noise = 0 if stochastic is None else stochastic.n_prior_noise
         self.n_unscaled_noise = 0 if stochastic is None else stochastic.n_unscaled_noise
+        self.uses_likelihood = stochastic is not None and stochastic.uses_likelihood
 
     @property
     def aux_active(self) -> int:
@@ -199,6 +200,10 @@ class Joint(Stochastic):
         """Draw the free part (B x L) from its posterior."""
         return self._stochastic.sample(self._free_inputs(h), eps)
 
+    def sample_given(self, h: Tensor, eps: Tensor, log_likelihood: Callable[[Tensor], Tensor]) -> Sample:
+        """Draw the free part (B x L) from its posterior, given log p(x | z) as a function of the free part."""
+        return self._stochastic.sample_given(self._free_inputs(h), eps, log_likelihood)
+
     def from_prior(self, eps: Tensor) -> Tensor:
         """Draw the free part (n x L) from its prior."""
         return self._stochastic.from_prior(eps)
@@ -210,6 +215,10 @@ class Joint(Stochastic):
     def kl_per_component(self, h: Tensor) -> Tensor | None:
         """Return the KL of each component of the free part (B x L), or None."""
         return self._stochastic.kl_per_component(self._free_inputs(h))
+
+    def kl(self, h: Tensor) -> Tensor | None:
+        """Return the KL of the free part (B), or None."""
+        return self._stochastic.kl(self._free_inputs(h))
 
     @property
     def prior_std(self) -> Tensor | None:

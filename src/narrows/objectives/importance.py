@@ -59,10 +59,11 @@ class ImportanceWeighted(Objective):
         # drawn as B x (K n_noise), because processes that share a batch draw row by row
         wide = h.new_empty(len(h), k * code.n_noise, dtype=torch.promote_types(h.dtype, torch.float32))
         eps = rng.randn_like(wide).view(-1, code.n_noise)
-        z, log_q, log_p = code.sample(h.repeat_interleave(k, 0), eps)
-        params, target = model.decoder(z), batch.target.repeat_interleave(k, 0)
         weight = product(corrupted.scored, batch.observed, batch.weight)
         weight = None if weight is None else weight.repeat_interleave(k, 0)
+        target = batch.target.repeat_interleave(k, 0)
+        z, log_q, log_p = model.draw(h.repeat_interleave(k, 0), eps, target, weight)
+        params = model.decoder(z)
         score = model.likelihood.score(params, target, weight)
         log_w = (score - self.weigh("kl", log_q - log_p)).view(-1, k)
         if self.training:

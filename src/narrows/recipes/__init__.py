@@ -11,6 +11,7 @@ from narrows.recipes.fields import (
     Network,
     OptionalComponents,
 )
+from narrows.recipes.geometry import hvae, poincarevae, svae
 from narrows.recipes.models import ae, dae, mapae, sae, vae
 from narrows.recipes.presets import betavae
 from narrows.recipes.registry import PURPOSES, RECIPES, Parts, Recipe, available, get, preset, register
@@ -38,13 +39,16 @@ __all__ = [
     "dae",
     "factorvae",
     "get",
+    "hvae",
     "iwae",
     "label_terms",
     "labels_of",
     "mapae",
+    "poincarevae",
     "preset",
     "register",
     "sae",
+    "svae",
     "tableae",
     "vae",
     "vqvae",
