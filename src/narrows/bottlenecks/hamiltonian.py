@@ -2,7 +2,7 @@
 
     z_0 ~ N(mean, std^2)    r_0 = g / sqrt(b_0),  g ~ N(0, I)    U(z) = - log p(x | z) - log p(z)
     leapfrog k = 1 .. K:    r' = r - e/2 std dU(z)    z <- z + std e r'    r'' = r' - e/2 std dU(z)
-    tempering:              r <- r'' sqrt(b_(k-1) / b_k),    1 / sqrt(b_k) = (1 - 1 / sqrt(b_0)) k^2 / K^2 + 1 / sqrt(b_0)
+    tempering:              r <- r'' sqrt(b_(k-1) / b_k),    b_k^(-1/2) = (1 - b_0^(-1/2)) k^2 / K^2 + b_0^(-1/2)
     log q(z, r | x) = log N(z_0; mean, std^2) + log N(g; 0, I)        nats; log p(x, z) + log N(r; 0, I) is its target
 
 The leapfrog keeps volumes, and the tempering multiplies them by b_0^(L/2), which the density of r_0 has already. So the

@@ -4,10 +4,10 @@
     z = mu + exp_0(u), Moebius addition,  |z| < 1 / sqrt(c)        exp_0(v) = tanh(sqrt(c) |v| / 2) v / (sqrt(c) |v|)
     log q(z | x) = log N(u; 0, std^2) + (L - 1) log(sqrt(c) |u| / sinh(sqrt(c) |u|)) + L log(2 / (1 - c |z|^2))    nats
 
--c is the curvature, and |v| the hyperbolic distance of exp_0(v) from the origin. The prior is the same distribution with
-mu = 0 and std = 1. The last term makes both a density of the numbers in z, as of all other codes; without it they are
-densities with respect to the hyperbolic volume. A tree fits into hyperbolic space with little distortion, because the
-volume of a ball there grows exponentially with its radius.
+-c is the curvature, and |v| the hyperbolic distance of exp_0(v) from the origin. The prior is the same distribution
+with mu = 0 and std = 1. The last term makes both a density of the numbers in z, as of all other codes; without it they
+are densities with respect to the hyperbolic volume. A tree fits into hyperbolic space with little distortion, because
+the volume of a ball there grows exponentially with its radius.
 
 Mathieu, Le Lan, Maddison, Tomioka and Teh, Continuous hierarchical representations with Poincare variational
 auto-encoders (2019), https://arxiv.org/abs/1901.06033. The axes of the scale are carried along the geodesic from the
