@@ -120,7 +120,8 @@ def branching_diffusion(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarra
 def summarize(names: tuple[str, ...], scores: list[tuple[float, ...]]) -> dict[str, list[float]]:
     """Return the mean and the standard deviation over seeds of each score."""
     array = np.array(scores, dtype=float)
-    return {name: [round(float(array[:, i].mean()), 3), round(float(array[:, i].std()), 3)] for i, name in enumerate(names)}
+    pairs = np.stack([array.mean(0), array.std(0)], 1).round(3).tolist()
+    return dict(zip(names, pairs, strict=True))
 
 
 def main() -> None:

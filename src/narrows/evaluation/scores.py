@@ -64,7 +64,7 @@ def draw_kl(model: Autoencoder, x: Tensor) -> Tensor:
     assert model.stochastic is not None
     noise = draws(model.stochastic.n_noise, N_DRAWS).to(x)
     samples = [draw_posterior(model, x, eps.expand(len(x), -1)) for eps in noise]
-    return torch.stack([log_q - log_p for _, log_q, log_p in samples]).mean(0)
+    return torch.stack([(log_q - log_p).detach() for _, log_q, log_p in samples]).mean(0)
 
 
 def _likeliest_label(model: Autoencoder, x: Tensor) -> tuple[Tensor, Tensor] | tuple[None, None]:
