@@ -223,8 +223,8 @@ class TestHamiltonian:
         model = linear_model(Hamiltonian(2, n_steps)).eval()
         with torch.no_grad():
             model.encoder.weight.mul_(0.1)  # so that the posterior covers the true one, and few draws will do
-        estimate, _ = importance(model, model.encoder(self.X), self.X, 20_000, seed=0)
-        torch.testing.assert_close(estimate, true_log_likelihood(model, self.X), rtol=0, atol=0.05)
+        estimate, _ = importance(model, model.encoder(self.X), self.X, 3_000, seed=0)
+        torch.testing.assert_close(estimate, true_log_likelihood(model, self.X), rtol=0, atol=0.1)
 
     def test_the_flow_keeps_the_volume_up_to_the_tempering(self):
         model = linear_model(Hamiltonian(2, 3)).eval()
@@ -270,12 +270,12 @@ class TestHamiltonian:
 
     def test_scores_and_the_loss_are_one_bound(self):
         model = linear_model(Hamiltonian(2, 2))
-        batch, n = Batch(self.X, self.X), 3_000
+        batch = Batch(self.X, self.X)
         score = float(log_likelihood(model.eval(), self.X).mean())
         objective = WeightedObjective({"kl": 1.0}).eval()
         torch.manual_seed(0)
-        losses = torch.stack([objective(model, batch).total.detach() for _ in range(n // 10)])
-        assert -score == pytest.approx(float(losses.mean()), abs=0.15)
+        losses = torch.stack([objective(model, batch).total.detach() for _ in range(100)])
+        assert -score == pytest.approx(float(losses.mean()), abs=0.25)
         rate = float(draw_kl(model, self.X).detach().mean())
         assert rate == pytest.approx(float(objective(model, batch).terms["kl"]), abs=0.6)
 

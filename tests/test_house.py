@@ -32,6 +32,8 @@ HOOKS = {
     "Selective.cost": "a code that fixes the number of active units has no cost",
     "Selective.gate": "most codes have no gates",
     "Stochastic.code": "a code may compute its draw and its cost together",
+    "Stochastic.kl": "a code on a sphere has a KL, but none of each component",
+    "Stochastic.sample_given": "most posteriors do not need the likelihood",
     "Stochastic.prior_std": "not every prior's is known",
     "Stochastic.forward": "a code with labels takes these, too",
     "Stochastic.health": "a code with labels has the health of its free part",
