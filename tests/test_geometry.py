@@ -222,9 +222,12 @@ class TestHamiltonian:
         """E p(x, z_K) N(r_K) / q = p(x), so the weights are right, tempering and all."""
         model = linear_model(Hamiltonian(2, n_steps)).eval()
         with torch.no_grad():
-            model.encoder.weight.mul_(0.1)  # so that the posterior covers the true one, and few draws will do
+            model.encoder.weight.zero_()  # a wide posterior that covers the true ones, so that few draws will do
+            model.encoder.bias.copy_(torch.tensor([0.0, 0.0, 1.0, 1.0]))
         estimate, _ = importance(model, model.encoder(self.X), self.X, 3_000, seed=0)
-        torch.testing.assert_close(estimate, true_log_likelihood(model, self.X), rtol=0, atol=0.1)
+        error = estimate - true_log_likelihood(model, self.X)
+        assert float(error.median().abs()) < 0.03  # without the tempering's Jacobian it would be 0.36
+        assert float(error.mean().abs()) < 0.03
 
     def test_the_flow_keeps_the_volume_up_to_the_tempering(self):
         model = linear_model(Hamiltonian(2, 3)).eval()
