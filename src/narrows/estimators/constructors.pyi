@@ -36,6 +36,431 @@ class Shared(Estimator):
     max_examples: int | None
     buffer_size: int | Literal["auto"]
 
+class SVAE(Shared, CodeEstimator):
+    """A VAE with codes on a sphere, for data that have directions or cycles: codes have length 1 and no centre."""
+
+    n_components: int
+    beta: float
+    kl_warmup: float
+    conditional: bool
+    label_weight: float
+    network: (
+        Literal["auto", "mlp", "conv"]
+        | nn.Module
+        | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module]
+    )
+    hidden: Sequence[int] | Literal["auto"]
+    likelihood: Literal[
+        "auto",
+        "bernoulli",
+        "continuous_bernoulli",
+        "gaussian",
+        "heteroscedastic",
+        "student_t",
+        "discretized_logistic",
+        "poisson",
+        "negative_binomial",
+    ]
+    def __init__(
+        self,
+        n_components: int = 3,
+        *,
+        beta: float = 1.0,
+        kl_warmup: float = 0.1,
+        conditional: bool = False,
+        label_weight: float = 10.0,
+        network: Literal["auto", "mlp", "conv"]
+        | nn.Module
+        | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module] = "auto",
+        hidden: Sequence[int] | Literal["auto"] = "auto",
+        likelihood: Literal[
+            "auto",
+            "bernoulli",
+            "continuous_bernoulli",
+            "gaussian",
+            "heteroscedastic",
+            "student_t",
+            "discretized_logistic",
+            "poisson",
+            "negative_binomial",
+        ] = "auto",
+        columns: Any = None,
+        max_levels: int | None = 256,
+        batch_size: int | Literal["auto"] = "auto",
+        learning_rate: float | Literal["auto"] = "auto",
+        weight_decay: float | Literal["auto"] = "auto",
+        max_epochs: int | Literal["auto"] = "auto",
+        max_time: float | None = None,
+        early_stopping: bool = True,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int | Literal["auto"] = "auto",
+        contamination: float | Literal["auto"] = "auto",
+        device: str = "auto",
+        precision: Literal["auto", "float32", "bfloat16", "float64"] = "auto",
+        compile: bool | Literal["auto"] = "auto",
+        sharded: bool | Literal["auto"] = "auto",
+        checkpoint: str | Path | None = None,
+        track: Any = None,
+        random_state: int | np.random.RandomState | np.random.Generator | None = None,
+        verbose: int | Literal["auto"] = "auto",
+        max_examples: int | None = None,
+        buffer_size: int | Literal["auto"] = "auto",
+    ) -> None:
+        """A VAE with codes on a sphere, for data that have directions or cycles: codes have length 1 and no centre.
+
+        Davidson et al., Hyperspherical variational auto-encoders (2018), https://arxiv.org/abs/1804.00891.
+
+        Parameters
+        ----------
+        n_components : an int in the range [2, inf), default 3
+            Number of components: the sphere has one dimension less.
+        beta : a float in the range [0, inf), default 1.0
+            Weight of the KL divergence from the prior; 1 gives the ELBO.
+        kl_warmup : a float in the range [0, 0.7], default 0.1
+            Share of the training in which the weight of the KL grows from 0.
+        conditional : one of True, False, default False
+            True to give the decoder the label of each example: fit(X, y), then sample(n, y=label).
+        label_weight : a float in the range [0, inf), default 10.0
+            Weight of the label's loss relative to the reconstruction's; only used if some labels are missing.
+        network : one of 'auto', 'mlp', 'conv', a torch.nn.Module, or a pair (encoder, decoder) of such, default 'auto'
+            Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
+        hidden : a sequence of ints of at least 1 or 'auto', default 'auto'
+            Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model; 'auto' follows the rows, the columns and `max_time`.
+        likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'student_t', 'discretized_logistic', 'poisson', 'negative_binomial', default 'auto'
+            Distribution of the data given the code; 'auto' chooses by the data.
+
+        Other Parameters
+        ----------------
+        columns : a dict from columns to kinds, or None, default None
+            Kinds of columns of a table, such as {'zip': 'categorical'}, one of real, heavy_tailed, integer, count, binary, categorical, ordered, datetime, duration, constant, identifier, text ('identifier' leaves a column out); None finds all.
+        max_levels : an int in the range [2, inf) or None, default 256
+            Largest number of levels of a column of a table; rarer values become one level, `other`, which is given back as missing; None keeps all.
+        batch_size : an int in the range [1, inf) or 'auto', default 'auto'
+            Number of examples in each training step.
+        learning_rate : a float in the range (0, inf) or 'auto', default 'auto'
+            Highest learning rate of AdamW.
+        weight_decay : a float in the range [0, inf) or 'auto', default 'auto'
+            Weight decay of AdamW, against over-fitting.
+        max_epochs : an int in the range [1, inf) or 'auto', default 'auto'
+            Largest number of passes over the training data.
+        max_time : a float in the range (0, inf) or None, default None
+            Time limit of the training, in seconds; None for no limit.
+        early_stopping : one of True, False, default True
+            True to hold out rows, cool down and end when their loss stops falling, and keep the best weights.
+        validation_fraction : a float in the range (0, 1), default 0.1
+            Share of the rows to hold out for early stopping.
+        n_iter_no_change : an int in the range [1, inf) or 'auto', default 'auto'
+            Validations without improvement before the cool-down; 'auto' is 10, MapAE: 25.
+        contamination : a float in the range (0, 0.5] or 'auto', default 'auto'
+            Expected share of new rows to call outliers; 'auto' is 0.05.
+        device : a device's name, such as 'auto', 'cpu', 'cuda', default 'auto'
+            Device to compute on; 'auto' is a GPU if there is one, otherwise the CPU.
+        precision : one of 'auto', 'float32', 'bfloat16', 'float64', default 'auto'
+            Dtype of matrix products; with 'bfloat16', weights and losses stay in float32.
+        compile : one of True, False or 'auto', default 'auto'
+            True to compile the training step (torch.compile); 'auto' does so if it saves time.
+        sharded : one of True, False or 'auto', default 'auto'
+            True to split the model over the processes; False for a full copy in each process.
+        checkpoint : a folder's path or None, default None
+            Folder for checkpoints; `fit` resumes from a checkpoint in it; None for no checkpoints.
+        track : None, a .jsonl file, 'tensorboard:FOLDER', 'mlflow:EXPERIMENT', 'wandb:PROJECT', an object with log(step, values) and finish(), or a list of these, default None
+            Where to log the losses during the training.
+        random_state : an int, a numpy RandomState or Generator, or None, default None
+            Seed of all random numbers; None takes a new one in each fit.
+        verbose : an int in the range [0, inf) or 'auto', default 'auto'
+            'auto' for a progress bar where it takes more than 2 seconds and somebody watches; 0 for no output, 1 for a bar and the decisions, 2 also for a line per validation.
+        max_examples : an int in the range [2, inf) or None, default None
+            Largest number of training examples in all steps; of an iterator, of rows to read; None for no limit.
+        buffer_size : an int in the range [8, inf) or 'auto', default 'auto'
+            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 256 MiB.
+        """
+
+class POINCAREVAE(Shared, CodeEstimator):
+    """A VAE with codes in hyperbolic space (the Poincare ball), for hierarchies: trees need few components there."""
+
+    n_components: int
+    curvature: float
+    beta: float
+    kl_warmup: float
+    conditional: bool
+    label_weight: float
+    network: (
+        Literal["auto", "mlp", "conv"]
+        | nn.Module
+        | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module]
+    )
+    hidden: Sequence[int] | Literal["auto"]
+    likelihood: Literal[
+        "auto",
+        "bernoulli",
+        "continuous_bernoulli",
+        "gaussian",
+        "heteroscedastic",
+        "student_t",
+        "discretized_logistic",
+        "poisson",
+        "negative_binomial",
+    ]
+    def __init__(
+        self,
+        n_components: int = 2,
+        *,
+        curvature: float = 1.0,
+        beta: float = 1.0,
+        kl_warmup: float = 0.1,
+        conditional: bool = False,
+        label_weight: float = 10.0,
+        network: Literal["auto", "mlp", "conv"]
+        | nn.Module
+        | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module] = "auto",
+        hidden: Sequence[int] | Literal["auto"] = "auto",
+        likelihood: Literal[
+            "auto",
+            "bernoulli",
+            "continuous_bernoulli",
+            "gaussian",
+            "heteroscedastic",
+            "student_t",
+            "discretized_logistic",
+            "poisson",
+            "negative_binomial",
+        ] = "auto",
+        columns: Any = None,
+        max_levels: int | None = 256,
+        batch_size: int | Literal["auto"] = "auto",
+        learning_rate: float | Literal["auto"] = "auto",
+        weight_decay: float | Literal["auto"] = "auto",
+        max_epochs: int | Literal["auto"] = "auto",
+        max_time: float | None = None,
+        early_stopping: bool = True,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int | Literal["auto"] = "auto",
+        contamination: float | Literal["auto"] = "auto",
+        device: str = "auto",
+        precision: Literal["auto", "float32", "bfloat16", "float64"] = "auto",
+        compile: bool | Literal["auto"] = "auto",
+        sharded: bool | Literal["auto"] = "auto",
+        checkpoint: str | Path | None = None,
+        track: Any = None,
+        random_state: int | np.random.RandomState | np.random.Generator | None = None,
+        verbose: int | Literal["auto"] = "auto",
+        max_examples: int | None = None,
+        buffer_size: int | Literal["auto"] = "auto",
+    ) -> None:
+        """A VAE with codes in hyperbolic space (the Poincare ball), for hierarchies: trees need few components there.
+
+        Mathieu et al., Continuous hierarchical representations with Poincare variational auto-encoders (2019), https://arxiv.org/abs/1901.06033.
+
+        Parameters
+        ----------
+        n_components : an int in the range [1, inf), default 2
+            Number of components: the length of each code.
+        curvature : a float in the range (0, inf), default 1.0
+            Curvature of the space, without its sign; small values make it nearly flat.
+        beta : a float in the range [0, inf), default 1.0
+            Weight of the KL divergence from the prior; 1 gives the ELBO.
+        kl_warmup : a float in the range [0, 0.7], default 0.1
+            Share of the training in which the weight of the KL grows from 0.
+        conditional : one of True, False, default False
+            True to give the decoder the label of each example: fit(X, y), then sample(n, y=label).
+        label_weight : a float in the range [0, inf), default 10.0
+            Weight of the label's loss relative to the reconstruction's; only used if some labels are missing.
+        network : one of 'auto', 'mlp', 'conv', a torch.nn.Module, or a pair (encoder, decoder) of such, default 'auto'
+            Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
+        hidden : a sequence of ints of at least 1 or 'auto', default 'auto'
+            Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model; 'auto' follows the rows, the columns and `max_time`.
+        likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'student_t', 'discretized_logistic', 'poisson', 'negative_binomial', default 'auto'
+            Distribution of the data given the code; 'auto' chooses by the data.
+
+        Other Parameters
+        ----------------
+        columns : a dict from columns to kinds, or None, default None
+            Kinds of columns of a table, such as {'zip': 'categorical'}, one of real, heavy_tailed, integer, count, binary, categorical, ordered, datetime, duration, constant, identifier, text ('identifier' leaves a column out); None finds all.
+        max_levels : an int in the range [2, inf) or None, default 256
+            Largest number of levels of a column of a table; rarer values become one level, `other`, which is given back as missing; None keeps all.
+        batch_size : an int in the range [1, inf) or 'auto', default 'auto'
+            Number of examples in each training step.
+        learning_rate : a float in the range (0, inf) or 'auto', default 'auto'
+            Highest learning rate of AdamW.
+        weight_decay : a float in the range [0, inf) or 'auto', default 'auto'
+            Weight decay of AdamW, against over-fitting.
+        max_epochs : an int in the range [1, inf) or 'auto', default 'auto'
+            Largest number of passes over the training data.
+        max_time : a float in the range (0, inf) or None, default None
+            Time limit of the training, in seconds; None for no limit.
+        early_stopping : one of True, False, default True
+            True to hold out rows, cool down and end when their loss stops falling, and keep the best weights.
+        validation_fraction : a float in the range (0, 1), default 0.1
+            Share of the rows to hold out for early stopping.
+        n_iter_no_change : an int in the range [1, inf) or 'auto', default 'auto'
+            Validations without improvement before the cool-down; 'auto' is 10, MapAE: 25.
+        contamination : a float in the range (0, 0.5] or 'auto', default 'auto'
+            Expected share of new rows to call outliers; 'auto' is 0.05.
+        device : a device's name, such as 'auto', 'cpu', 'cuda', default 'auto'
+            Device to compute on; 'auto' is a GPU if there is one, otherwise the CPU.
+        precision : one of 'auto', 'float32', 'bfloat16', 'float64', default 'auto'
+            Dtype of matrix products; with 'bfloat16', weights and losses stay in float32.
+        compile : one of True, False or 'auto', default 'auto'
+            True to compile the training step (torch.compile); 'auto' does so if it saves time.
+        sharded : one of True, False or 'auto', default 'auto'
+            True to split the model over the processes; False for a full copy in each process.
+        checkpoint : a folder's path or None, default None
+            Folder for checkpoints; `fit` resumes from a checkpoint in it; None for no checkpoints.
+        track : None, a .jsonl file, 'tensorboard:FOLDER', 'mlflow:EXPERIMENT', 'wandb:PROJECT', an object with log(step, values) and finish(), or a list of these, default None
+            Where to log the losses during the training.
+        random_state : an int, a numpy RandomState or Generator, or None, default None
+            Seed of all random numbers; None takes a new one in each fit.
+        verbose : an int in the range [0, inf) or 'auto', default 'auto'
+            'auto' for a progress bar where it takes more than 2 seconds and somebody watches; 0 for no output, 1 for a bar and the decisions, 2 also for a line per validation.
+        max_examples : an int in the range [2, inf) or None, default None
+            Largest number of training examples in all steps; of an iterator, of rows to read; None for no limit.
+        buffer_size : an int in the range [8, inf) or 'auto', default 'auto'
+            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 256 MiB.
+        """
+
+class HVAE(Shared, CodeEstimator):
+    """A VAE whose draws follow the gradient of the likelihood for a few steps: a tighter bound, several times as slow."""
+
+    n_components: int
+    n_leapfrog: int
+    beta: float
+    kl_warmup: float
+    conditional: bool
+    label_weight: float
+    network: (
+        Literal["auto", "mlp", "conv"]
+        | nn.Module
+        | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module]
+    )
+    hidden: Sequence[int] | Literal["auto"]
+    likelihood: Literal[
+        "auto",
+        "bernoulli",
+        "continuous_bernoulli",
+        "gaussian",
+        "heteroscedastic",
+        "student_t",
+        "discretized_logistic",
+        "poisson",
+        "negative_binomial",
+    ]
+    def __init__(
+        self,
+        n_components: int = 2,
+        *,
+        n_leapfrog: int = 3,
+        beta: float = 1.0,
+        kl_warmup: float = 0.1,
+        conditional: bool = False,
+        label_weight: float = 10.0,
+        network: Literal["auto", "mlp", "conv"]
+        | nn.Module
+        | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module] = "auto",
+        hidden: Sequence[int] | Literal["auto"] = "auto",
+        likelihood: Literal[
+            "auto",
+            "bernoulli",
+            "continuous_bernoulli",
+            "gaussian",
+            "heteroscedastic",
+            "student_t",
+            "discretized_logistic",
+            "poisson",
+            "negative_binomial",
+        ] = "auto",
+        columns: Any = None,
+        max_levels: int | None = 256,
+        batch_size: int | Literal["auto"] = "auto",
+        learning_rate: float | Literal["auto"] = "auto",
+        weight_decay: float | Literal["auto"] = "auto",
+        max_epochs: int | Literal["auto"] = "auto",
+        max_time: float | None = None,
+        early_stopping: bool = True,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int | Literal["auto"] = "auto",
+        contamination: float | Literal["auto"] = "auto",
+        device: str = "auto",
+        precision: Literal["auto", "float32", "bfloat16", "float64"] = "auto",
+        compile: bool | Literal["auto"] = "auto",
+        sharded: bool | Literal["auto"] = "auto",
+        checkpoint: str | Path | None = None,
+        track: Any = None,
+        random_state: int | np.random.RandomState | np.random.Generator | None = None,
+        verbose: int | Literal["auto"] = "auto",
+        max_examples: int | None = None,
+        buffer_size: int | Literal["auto"] = "auto",
+    ) -> None:
+        """A VAE whose draws follow the gradient of the likelihood for a few steps: a tighter bound, several times as slow.
+
+        Caterini, Doucet and Sejdinovic, Hamiltonian variational auto-encoder (2018), https://arxiv.org/abs/1805.11328.
+
+        Parameters
+        ----------
+        n_components : an int in the range [1, inf), default 2
+            Number of components: the length of each code.
+        n_leapfrog : an int in the range [1, inf), default 3
+            Steps that move each draw towards the true posterior; each costs a pass of the decoder.
+        beta : a float in the range [0, inf), default 1.0
+            Weight of the KL divergence from the prior; 1 gives the ELBO.
+        kl_warmup : a float in the range [0, 0.7], default 0.1
+            Share of the training in which the weight of the KL grows from 0.
+        conditional : one of True, False, default False
+            True to give the decoder the label of each example: fit(X, y), then sample(n, y=label).
+        label_weight : a float in the range [0, inf), default 10.0
+            Weight of the label's loss relative to the reconstruction's; only used if some labels are missing.
+        network : one of 'auto', 'mlp', 'conv', a torch.nn.Module, or a pair (encoder, decoder) of such, default 'auto'
+            Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
+        hidden : a sequence of ints of at least 1 or 'auto', default 'auto'
+            Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model; 'auto' follows the rows, the columns and `max_time`.
+        likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'student_t', 'discretized_logistic', 'poisson', 'negative_binomial', default 'auto'
+            Distribution of the data given the code; 'auto' chooses by the data.
+
+        Other Parameters
+        ----------------
+        columns : a dict from columns to kinds, or None, default None
+            Kinds of columns of a table, such as {'zip': 'categorical'}, one of real, heavy_tailed, integer, count, binary, categorical, ordered, datetime, duration, constant, identifier, text ('identifier' leaves a column out); None finds all.
+        max_levels : an int in the range [2, inf) or None, default 256
+            Largest number of levels of a column of a table; rarer values become one level, `other`, which is given back as missing; None keeps all.
+        batch_size : an int in the range [1, inf) or 'auto', default 'auto'
+            Number of examples in each training step.
+        learning_rate : a float in the range (0, inf) or 'auto', default 'auto'
+            Highest learning rate of AdamW.
+        weight_decay : a float in the range [0, inf) or 'auto', default 'auto'
+            Weight decay of AdamW, against over-fitting.
+        max_epochs : an int in the range [1, inf) or 'auto', default 'auto'
+            Largest number of passes over the training data.
+        max_time : a float in the range (0, inf) or None, default None
+            Time limit of the training, in seconds; None for no limit.
+        early_stopping : one of True, False, default True
+            True to hold out rows, cool down and end when their loss stops falling, and keep the best weights.
+        validation_fraction : a float in the range (0, 1), default 0.1
+            Share of the rows to hold out for early stopping.
+        n_iter_no_change : an int in the range [1, inf) or 'auto', default 'auto'
+            Validations without improvement before the cool-down; 'auto' is 10, MapAE: 25.
+        contamination : a float in the range (0, 0.5] or 'auto', default 'auto'
+            Expected share of new rows to call outliers; 'auto' is 0.05.
+        device : a device's name, such as 'auto', 'cpu', 'cuda', default 'auto'
+            Device to compute on; 'auto' is a GPU if there is one, otherwise the CPU.
+        precision : one of 'auto', 'float32', 'bfloat16', 'float64', default 'auto'
+            Dtype of matrix products; with 'bfloat16', weights and losses stay in float32.
+        compile : one of True, False or 'auto', default 'auto'
+            True to compile the training step (torch.compile); 'auto' does so if it saves time.
+        sharded : one of True, False or 'auto', default 'auto'
+            True to split the model over the processes; False for a full copy in each process.
+        checkpoint : a folder's path or None, default None
+            Folder for checkpoints; `fit` resumes from a checkpoint in it; None for no checkpoints.
+        track : None, a .jsonl file, 'tensorboard:FOLDER', 'mlflow:EXPERIMENT', 'wandb:PROJECT', an object with log(step, values) and finish(), or a list of these, default None
+            Where to log the losses during the training.
+        random_state : an int, a numpy RandomState or Generator, or None, default None
+            Seed of all random numbers; None takes a new one in each fit.
+        verbose : an int in the range [0, inf) or 'auto', default 'auto'
+            'auto' for a progress bar where it takes more than 2 seconds and somebody watches; 0 for no output, 1 for a bar and the decisions, 2 also for a line per validation.
+        max_examples : an int in the range [2, inf) or None, default None
+            Largest number of training examples in all steps; of an iterator, of rows to read; None for no limit.
+        buffer_size : an int in the range [8, inf) or 'auto', default 'auto'
+            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 256 MiB.
+        """
+
 class AE(Shared, CodeEstimator):
     """The plain autoencoder: it compresses each example to a few numbers and restores the example from them."""
 
@@ -47,7 +472,15 @@ class AE(Shared, CodeEstimator):
     )
     hidden: Sequence[int] | Literal["auto"]
     likelihood: Literal[
-        "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
+        "auto",
+        "bernoulli",
+        "continuous_bernoulli",
+        "gaussian",
+        "heteroscedastic",
+        "student_t",
+        "discretized_logistic",
+        "poisson",
+        "negative_binomial",
     ]
     start: Literal["pca", "random"]
     def __init__(
@@ -59,7 +492,15 @@ class AE(Shared, CodeEstimator):
         | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module] = "auto",
         hidden: Sequence[int] | Literal["auto"] = "auto",
         likelihood: Literal[
-            "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
+            "auto",
+            "bernoulli",
+            "continuous_bernoulli",
+            "gaussian",
+            "heteroscedastic",
+            "student_t",
+            "discretized_logistic",
+            "poisson",
+            "negative_binomial",
         ] = "auto",
         start: Literal["pca", "random"] = "pca",
         columns: Any = None,
@@ -98,7 +539,7 @@ class AE(Shared, CodeEstimator):
             Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
         hidden : a sequence of ints of at least 1 or 'auto', default 'auto'
             Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model; 'auto' follows the rows, the columns and `max_time`.
-        likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'poisson', 'negative_binomial', default 'auto'
+        likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'student_t', 'discretized_logistic', 'poisson', 'negative_binomial', default 'auto'
             Distribution of the data given the code; 'auto' chooses by the data.
         start : one of 'pca', 'random', default 'pca'
             'pca' adds a linear path beside the networks, which starts at PCA, so that the model is never worse; 'random' starts from random weights.
@@ -175,7 +616,15 @@ class VAE(Shared, CodeEstimator):
     )
     hidden: Sequence[int] | Literal["auto"]
     likelihood: Literal[
-        "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
+        "auto",
+        "bernoulli",
+        "continuous_bernoulli",
+        "gaussian",
+        "heteroscedastic",
+        "student_t",
+        "discretized_logistic",
+        "poisson",
+        "negative_binomial",
     ]
     start: Literal["pca", "random"]
     def __init__(
@@ -194,7 +643,15 @@ class VAE(Shared, CodeEstimator):
         | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module] = "auto",
         hidden: Sequence[int] | Literal["auto"] = "auto",
         likelihood: Literal[
-            "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
+            "auto",
+            "bernoulli",
+            "continuous_bernoulli",
+            "gaussian",
+            "heteroscedastic",
+            "student_t",
+            "discretized_logistic",
+            "poisson",
+            "negative_binomial",
         ] = "auto",
         start: Literal["pca", "random"] = "pca",
         columns: Any = None,
@@ -256,7 +713,7 @@ class VAE(Shared, CodeEstimator):
             Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
         hidden : a sequence of ints of at least 1 or 'auto', default 'auto'
             Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model; 'auto' follows the rows, the columns and `max_time`.
-        likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'poisson', 'negative_binomial', default 'auto'
+        likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'student_t', 'discretized_logistic', 'poisson', 'negative_binomial', default 'auto'
             Distribution of the data given the code; 'auto' chooses by the data.
         start : one of 'pca', 'random', default 'pca'
             'pca' adds a linear path beside the networks, which starts at PCA, so that the model is never worse; 'random' starts from random weights.
@@ -329,7 +786,15 @@ class DAE(Shared, CodeEstimator):
     )
     hidden: Sequence[int] | Literal["auto"]
     likelihood: Literal[
-        "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
+        "auto",
+        "bernoulli",
+        "continuous_bernoulli",
+        "gaussian",
+        "heteroscedastic",
+        "student_t",
+        "discretized_logistic",
+        "poisson",
+        "negative_binomial",
     ]
     start: Literal["pca", "random"]
     def __init__(
@@ -343,7 +808,15 @@ class DAE(Shared, CodeEstimator):
         | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module] = "auto",
         hidden: Sequence[int] | Literal["auto"] = "auto",
         likelihood: Literal[
-            "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
+            "auto",
+            "bernoulli",
+            "continuous_bernoulli",
+            "gaussian",
+            "heteroscedastic",
+            "student_t",
+            "discretized_logistic",
+            "poisson",
+            "negative_binomial",
         ] = "auto",
         start: Literal["pca", "random"] = "pca",
         columns: Any = None,
@@ -386,7 +859,7 @@ class DAE(Shared, CodeEstimator):
             Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
         hidden : a sequence of ints of at least 1 or 'auto', default 'auto'
             Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model; 'auto' follows the rows, the columns and `max_time`.
-        likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'poisson', 'negative_binomial', default 'auto'
+        likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'student_t', 'discretized_logistic', 'poisson', 'negative_binomial', default 'auto'
             Distribution of the data given the code; 'auto' chooses by the data.
         start : one of 'pca', 'random', default 'pca'
             'pca' adds a linear path beside the networks, which starts at PCA, so that the model is never worse; 'random' starts from random weights.
@@ -467,7 +940,15 @@ class SAE(Shared, CodeEstimator):
     )
     hidden: Sequence[int] | Literal["auto"]
     likelihood: Literal[
-        "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
+        "auto",
+        "bernoulli",
+        "continuous_bernoulli",
+        "gaussian",
+        "heteroscedastic",
+        "student_t",
+        "discretized_logistic",
+        "poisson",
+        "negative_binomial",
     ]
     sparse_output: bool
     def __init__(
@@ -490,7 +971,15 @@ class SAE(Shared, CodeEstimator):
         | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module] = "auto",
         hidden: Sequence[int] | Literal["auto"] = (),
         likelihood: Literal[
-            "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
+            "auto",
+            "bernoulli",
+            "continuous_bernoulli",
+            "gaussian",
+            "heteroscedastic",
+            "student_t",
+            "discretized_logistic",
+            "poisson",
+            "negative_binomial",
         ] = "auto",
         sparse_output: bool = False,
         columns: Any = None,
@@ -551,7 +1040,7 @@ class SAE(Shared, CodeEstimator):
             Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
         hidden : a sequence of ints of at least 1 or 'auto', default ()
             Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model; 'auto' follows the rows, the columns and `max_time`.
-        likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'poisson', 'negative_binomial', default 'auto'
+        likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'student_t', 'discretized_logistic', 'poisson', 'negative_binomial', default 'auto'
             Distribution of the data given the code; 'auto' chooses by the data.
         sparse_output : one of True, False, default False
             True to give codes as a sparse matrix of SciPy (CSR) of the active units; with precision='bfloat16' the products for it are in bfloat16, faster and less exact.
@@ -629,7 +1118,15 @@ class MapAE(Shared, CodeEstimator):
     )
     hidden: Sequence[int] | Literal["auto"]
     likelihood: Literal[
-        "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
+        "auto",
+        "bernoulli",
+        "continuous_bernoulli",
+        "gaussian",
+        "heteroscedastic",
+        "student_t",
+        "discretized_logistic",
+        "poisson",
+        "negative_binomial",
     ]
     def __init__(
         self,
@@ -645,7 +1142,15 @@ class MapAE(Shared, CodeEstimator):
         | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module] = "auto",
         hidden: Sequence[int] | Literal["auto"] = (256, 256, 256, 256, 256, 256),
         likelihood: Literal[
-            "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
+            "auto",
+            "bernoulli",
+            "continuous_bernoulli",
+            "gaussian",
+            "heteroscedastic",
+            "student_t",
+            "discretized_logistic",
+            "poisson",
+            "negative_binomial",
         ] = "auto",
         columns: Any = None,
         max_levels: int | None = 256,
@@ -693,7 +1198,7 @@ class MapAE(Shared, CodeEstimator):
             Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
         hidden : a sequence of ints of at least 1 or 'auto', default (256, 256, 256, 256, 256, 256)
             Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model; 'auto' follows the rows, the columns and `max_time`.
-        likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'poisson', 'negative_binomial', default 'auto'
+        likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'student_t', 'discretized_logistic', 'poisson', 'negative_binomial', default 'auto'
             Distribution of the data given the code; 'auto' chooses by the data.
 
         Other Parameters
@@ -775,7 +1280,15 @@ class BETAVAE(Shared, CodeEstimator):
     )
     hidden: Sequence[int] | Literal["auto"]
     likelihood: Literal[
-        "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
+        "auto",
+        "bernoulli",
+        "continuous_bernoulli",
+        "gaussian",
+        "heteroscedastic",
+        "student_t",
+        "discretized_logistic",
+        "poisson",
+        "negative_binomial",
     ]
     start: Literal["pca", "random"]
     def __init__(
@@ -794,7 +1307,15 @@ class BETAVAE(Shared, CodeEstimator):
         | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module] = "auto",
         hidden: Sequence[int] | Literal["auto"] = "auto",
         likelihood: Literal[
-            "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
+            "auto",
+            "bernoulli",
+            "continuous_bernoulli",
+            "gaussian",
+            "heteroscedastic",
+            "student_t",
+            "discretized_logistic",
+            "poisson",
+            "negative_binomial",
         ] = "auto",
         start: Literal["pca", "random"] = "pca",
         columns: Any = None,
@@ -845,7 +1366,7 @@ class BETAVAE(Shared, CodeEstimator):
             Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
         hidden : a sequence of ints of at least 1 or 'auto', default 'auto'
             Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model; 'auto' follows the rows, the columns and `max_time`.
-        likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'poisson', 'negative_binomial', default 'auto'
+        likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'student_t', 'discretized_logistic', 'poisson', 'negative_binomial', default 'auto'
             Distribution of the data given the code; 'auto' chooses by the data.
         start : one of 'pca', 'random', default 'pca'
             'pca' adds a linear path beside the networks, which starts at PCA, so that the model is never worse; 'random' starts from random weights.
@@ -1033,7 +1554,15 @@ class IWAE(Shared, CodeEstimator):
     )
     hidden: Sequence[int] | Literal["auto"]
     likelihood: Literal[
-        "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
+        "auto",
+        "bernoulli",
+        "continuous_bernoulli",
+        "gaussian",
+        "heteroscedastic",
+        "student_t",
+        "discretized_logistic",
+        "poisson",
+        "negative_binomial",
     ]
     start: Literal["pca", "random"]
     def __init__(
@@ -1046,7 +1575,15 @@ class IWAE(Shared, CodeEstimator):
         | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module] = "auto",
         hidden: Sequence[int] | Literal["auto"] = "auto",
         likelihood: Literal[
-            "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
+            "auto",
+            "bernoulli",
+            "continuous_bernoulli",
+            "gaussian",
+            "heteroscedastic",
+            "student_t",
+            "discretized_logistic",
+            "poisson",
+            "negative_binomial",
         ] = "auto",
         start: Literal["pca", "random"] = "pca",
         columns: Any = None,
@@ -1085,7 +1622,7 @@ class IWAE(Shared, CodeEstimator):
             Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
         hidden : a sequence of ints of at least 1 or 'auto', default 'auto'
             Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model; 'auto' follows the rows, the columns and `max_time`.
-        likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'poisson', 'negative_binomial', default 'auto'
+        likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'student_t', 'discretized_logistic', 'poisson', 'negative_binomial', default 'auto'
             Distribution of the data given the code; 'auto' chooses by the data.
         start : one of 'pca', 'random', default 'pca'
             'pca' adds a linear path beside the networks, which starts at PCA, so that the model is never worse; 'random' starts from random weights.
@@ -1149,7 +1686,15 @@ class FACTORVAE(Shared, CodeEstimator):
     )
     hidden: Sequence[int] | Literal["auto"]
     likelihood: Literal[
-        "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
+        "auto",
+        "bernoulli",
+        "continuous_bernoulli",
+        "gaussian",
+        "heteroscedastic",
+        "student_t",
+        "discretized_logistic",
+        "poisson",
+        "negative_binomial",
     ]
     start: Literal["pca", "random"]
     def __init__(
@@ -1163,7 +1708,15 @@ class FACTORVAE(Shared, CodeEstimator):
         | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module] = "auto",
         hidden: Sequence[int] | Literal["auto"] = "auto",
         likelihood: Literal[
-            "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
+            "auto",
+            "bernoulli",
+            "continuous_bernoulli",
+            "gaussian",
+            "heteroscedastic",
+            "student_t",
+            "discretized_logistic",
+            "poisson",
+            "negative_binomial",
         ] = "auto",
         start: Literal["pca", "random"] = "pca",
         columns: Any = None,
@@ -1204,7 +1757,7 @@ class FACTORVAE(Shared, CodeEstimator):
             Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
         hidden : a sequence of ints of at least 1 or 'auto', default 'auto'
             Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model; 'auto' follows the rows, the columns and `max_time`.
-        likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'poisson', 'negative_binomial', default 'auto'
+        likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'student_t', 'discretized_logistic', 'poisson', 'negative_binomial', default 'auto'
             Distribution of the data given the code; 'auto' chooses by the data.
         start : one of 'pca', 'random', default 'pca'
             'pca' adds a linear path beside the networks, which starts at PCA, so that the model is never worse; 'random' starts from random weights.
@@ -1269,7 +1822,15 @@ class VQVAE(Shared, CodeEstimator):
     )
     hidden: Sequence[int] | Literal["auto"]
     likelihood: Literal[
-        "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
+        "auto",
+        "bernoulli",
+        "continuous_bernoulli",
+        "gaussian",
+        "heteroscedastic",
+        "student_t",
+        "discretized_logistic",
+        "poisson",
+        "negative_binomial",
     ]
     def __init__(
         self,
@@ -1283,7 +1844,15 @@ class VQVAE(Shared, CodeEstimator):
         | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module] = "auto",
         hidden: Sequence[int] | Literal["auto"] = "auto",
         likelihood: Literal[
-            "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
+            "auto",
+            "bernoulli",
+            "continuous_bernoulli",
+            "gaussian",
+            "heteroscedastic",
+            "student_t",
+            "discretized_logistic",
+            "poisson",
+            "negative_binomial",
         ] = "auto",
         columns: Any = None,
         max_levels: int | None = 256,
@@ -1325,7 +1894,7 @@ class VQVAE(Shared, CodeEstimator):
             Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
         hidden : a sequence of ints of at least 1 or 'auto', default 'auto'
             Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model; 'auto' follows the rows, the columns and `max_time`.
-        likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'poisson', 'negative_binomial', default 'auto'
+        likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'student_t', 'discretized_logistic', 'poisson', 'negative_binomial', default 'auto'
             Distribution of the data given the code; 'auto' chooses by the data.
 
         Other Parameters
@@ -1374,6 +1943,12 @@ class VQVAE(Shared, CodeEstimator):
             Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 256 MiB.
         """
 
+@overload
+def estimator(recipe: Literal["svae"]) -> type[SVAE]: ...
+@overload
+def estimator(recipe: Literal["poincarevae"]) -> type[POINCAREVAE]: ...
+@overload
+def estimator(recipe: Literal["hvae"]) -> type[HVAE]: ...
 @overload
 def estimator(recipe: Literal["ae"]) -> type[models.AE]: ...
 @overload
