@@ -96,6 +96,7 @@ class Autoencoder(nn.Module):
         code = self.bottleneck(h, batch.label) if self.bottleneck.n_classes else self.bottleneck(h)
         weight = product(corrupted.scored, batch.observed, batch.weight)
         if (stochastic := self.stochastic) is not None and stochastic.uses_likelihood:
+            assert isinstance(h, Tensor)  # only sparse codes take a deferred layer
             columns = code.z[:, self.bottleneck.n_components :]
             z, log_q, log_p = self.draw(h, stochastic.noise(h), batch.target, weight, columns)
             code = code._replace(dense=torch.cat([z, columns], 1), costs={**code.costs, "kl": log_q - log_p})
