@@ -229,7 +229,7 @@ def pythae_vae(work: Work, **changes: Any) -> Trained:
         decoder=Decoder(decoder),
     )
     config = {"learning_rate": 1e-3, "per_device_train_batch_size": work.batch_size, **changes}
-    with tempfile.TemporaryDirectory() as folder, _quiet():
+    with tempfile.TemporaryDirectory() as folder, quiet():
         settings = BaseTrainerConfig(
             output_dir=folder, num_epochs=work.epochs, seed=work.seed, no_cuda=work.device.type != "cuda", **config
         )
@@ -286,7 +286,7 @@ def _squared_error(reconstructions: np.ndarray, work: Work) -> float:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Hide progress bars, whose drawing would be timed."""
     logging.disable(logging.INFO)
     try:

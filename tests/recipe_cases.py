@@ -50,6 +50,12 @@ class Case:
         """True if its models take rows of tables only."""
         return RECIPES[self.recipe].is_tabular
 
+    def takes(self, kind: str) -> bool:
+        """True if its models take data of this kind."""
+        is_image = kind not in ("vectors", "counts")
+        recipe = RECIPES[self.recipe]
+        return not (recipe.is_tabular if is_image else recipe.is_visual)
+
     @property
     def id(self) -> str:
         """The name of the test case."""
@@ -102,11 +108,14 @@ REPRESENTATIVES = (
     Case("svae"),  # a code on a surface, with a KL for all of it
     Case("hvae"),  # a posterior that needs the likelihood
     Case("iwae"),  # an objective of several draws
+    Case("vamp", n_modes=6),  # a prior that depends on the encoder, and starts at training rows
     Case("factorvae"),  # a cost with an opponent
     Case("vqvae"),  # a quantised code
     Case("sae"),  # a sparse one
     Case("dae"),  # a corruption
     Case("mapae"),  # a cost of neighbours
+    Case("wae"),  # a prior without a posterior
+    Case("contractiveae"),  # a cost of slopes, whose gradient is of second order
     Case("tableae", 16, n_blocks=1),  # a model that predicts hidden entries, whose codes cannot be decoded
 )
 OTHERS = (
@@ -115,14 +124,24 @@ OTHERS = (
     Case("vae", posterior="flow"),
     Case("vae", conditional=True, n_missing=1),
     Case("hvae", conditional=True, n_missing=1),
+    Case("vae", posterior="planar", prior="flow"),
+    Case("vae", prior="vamp", conditional=True, n_missing=1),
+    Case("vae", bound="piwae", prior="mixture", conditional=True, n_missing=1),
     Case("sae", sparsity="l1"),
     Case("sae", sparsity="kl"),
     Case("sae", sparsity="batchtopk"),
     Case("sae", sparsity="jumprelu"),
     Case("sae", sparsity="gated"),
     Case("sae", sparsity="matryoshka"),
-    *(Case(name) for name in RECIPES if name not in {case.recipe for case in REPRESENTATIVES}),
+    Case("wae", conditional=True),
+    Case("rae", conditional=True, n_missing=1),
+    *(
+        Case(name)
+        for name, recipe in RECIPES.items()
+        if name not in {case.recipe for case in REPRESENTATIVES} and not recipe.is_visual
+    ),
 )
+OF_IMAGES = tuple(Case(name) for name, recipe in RECIPES.items() if recipe.is_visual)
 
 
 def data(kind: str, n: int = N) -> np.ndarray:

@@ -92,6 +92,19 @@ def test_beta_follows_the_contrast_of_the_pictures(contrast):
     assert len(mended.unused_components_) < 4
 
 
+def test_a_start_that_no_epoch_improves_on_is_named():
+    """On linear data PCA is best: no epoch is named whose weights are not kept, and no longer training advised."""
+    rng = np.random.default_rng(3)
+    X = rng.normal(size=(120, 2)) @ rng.normal(size=(2, 20)) + rng.normal(size=(120, 20))
+    fitted = AE(2, hidden=(256, 128), **FIXED).fit(X)
+    found = the(fitted, "overfitting")
+    assert found.message.startswith("The linear model of the start, PCA, is kept")
+    assert not found.is_well
+    assert found.change == {"hidden": "auto"}
+    assert the(fitted, "pca").message == "Its held-out error is PCA's with 2 components."
+    assert the(fitted, "time") is None
+
+
 def test_what_a_longer_time_changes_is_the_limit(vectors):
     fitted = AE(2, **SMALL, max_time=0.05).fit(vectors)
     found = the(fitted, "time")

@@ -16,7 +16,7 @@ from narrows.evaluation.scores import draws, log_likelihood
 from narrows.likelihoods import Bernoulli
 from narrows.likelihoods import Gaussian as GaussianLikelihood
 from narrows.model import Autoencoder
-from narrows.objectives import Cost, CostValue, ImportanceWeighted, TotalCorrelation, WeightedObjective
+from narrows.objectives import Capacity, Cost, CostValue, ImportanceWeighted, TotalCorrelation, WeightedObjective
 from narrows.priors import NormalMixture
 from narrows.training import checkpoint
 from narrows.types import Batch, Code, Output
@@ -266,9 +266,143 @@ def test_codes_without_a_posterior_have_no_bound():
         ValueError, match=r"needs a code that is drawn from a posterior. The code of Plain is a single point"
     ):
         ImportanceWeighted().check(model_with(Plain(2)))
-    joint = Joint(Gaussian(2), Label((0.5, 0.5)))
-    with pytest.raises(ValueError, match="needs a model without labels"):
-        ImportanceWeighted().check(Autoencoder(Nothing(), nn.Linear(5, 4), joint, nn.Linear(4, 5), Bernoulli()))
+
+
+# -------------------------------------------------------------------------------- bounds of groups of draws
+
+
+def losses_of(objectives, model, batch):
+    """The loss of each objective with the same draws, and its gradients by the model's parameters."""
+    results = []
+    for objective in objectives:
+        torch.manual_seed(3)
+        loss = objective(model, batch)
+        gradients = torch.autograd.grad(loss.total, [*model.parameters()])
+        results.append((loss, dict(zip(names_of(model), gradients, strict=True))))
+    return results
+
+
+def names_of(model) -> list[str]:
+    return [name for name, _ in model.named_parameters()]
+
+
+@pytest.mark.parametrize("n_groups", [1, 2, 3, 6])
+def test_the_mean_of_bounds_lies_between_the_elbo_and_the_bound_of_all_draws(n_groups):
+    model, x, exact = linear_model()
+    with torch.no_grad():
+        torch.manual_seed(0)
+        loss = ImportanceWeighted(6, n_groups).eval()(model, Batch(x, x)).total
+        torch.manual_seed(0)
+        elbo = -ImportanceWeighted(6, 6).eval()(model, Batch(x, x)).total
+        torch.manual_seed(0)
+        tightest = -ImportanceWeighted(6).eval()(model, Batch(x, x)).total
+    assert elbo <= -loss <= tightest < exact.mean() + 0.1
+    assert (float(elbo) == float(-loss)) == (n_groups == 6)
+
+
+def test_the_mean_of_bounds_of_one_draw_each_is_the_elbo():
+    model, batch = model_with(Gaussian(2, prior=NormalMixture(2, 3))), batch_of()
+    loss, _ = losses_of([ImportanceWeighted(4, 4)], model, batch)[0]
+    torch.testing.assert_close(loss.total, loss.terms["nll"] + loss.terms["kl"])
+    # one bound of four draws of each example, written out
+    torch.manual_seed(3)
+    eps = torch.randn(12, 8, dtype=torch.float64).view(-1, 2)
+    z, log_q, log_p = model.bottleneck.sample(model.encoder(batch.x).repeat_interleave(4, 0), eps)
+    log_w = model.likelihood.score(model.decoder(z), batch.x.repeat_interleave(4, 0)) + log_p - log_q
+    torch.testing.assert_close(loss.total, -log_w.mean())
+
+
+def test_a_mixed_bound_is_a_share_of_the_elbo_and_of_the_tight_bound():
+    model, batch = model_with(Gaussian(2)), batch_of()
+    mixed, tight, elbo = losses_of(
+        [ImportanceWeighted(6, elbo_share=0.3), ImportanceWeighted(6), ImportanceWeighted(6, 6)], model, batch
+    )
+    torch.testing.assert_close(mixed[0].total, 0.3 * elbo[0].total + 0.7 * tight[0].total)
+    for name in names_of(model):
+        torch.testing.assert_close(mixed[1][name], 0.3 * elbo[1][name] + 0.7 * tight[1][name])
+
+
+class TwoParameters(Bernoulli):
+    """A likelihood with a parameter of its own."""
+
+    def __init__(self):
+        super().__init__()
+        self.temperature = nn.Parameter(torch.tensor(1.2))
+
+    def log_prob(self, params, x):
+        return super().log_prob(params * self.temperature, x)
+
+
+@pytest.mark.parametrize("is_labelled", [False, True])
+def test_encoder_and_decoder_learn_from_bounds_of_their_own(is_labelled):
+    """PIWAE: the encoder's gradient is that of MIWAE, those of decoder, likelihood and prior are those of IWAE."""
+    torch.manual_seed(0)
+    code = Gaussian(2, prior=NormalMixture(2, 3))
+    bottleneck = Joint(code, Label((0.3, 0.7))) if is_labelled else code
+    n_inputs = 4 if is_labelled else 2
+    model = Autoencoder(Nothing(), nn.Linear(5, 4), bottleneck, nn.Linear(n_inputs, 5), TwoParameters()).double()
+    batch = batch_of()._replace(label=torch.arange(12) % 2 if is_labelled else None)
+    partly, grouped, tight = losses_of(
+        [ImportanceWeighted(6, 1, 3), ImportanceWeighted(6, 3), ImportanceWeighted(6)], model, batch
+    )
+    assert float(partly[0].total.detach()) == float(tight[0].total.detach())
+    for name in names_of(model):
+        own, other = (grouped, tight) if name.startswith("encoder") else (tight, grouped)
+        torch.testing.assert_close(partly[1][name], own[1][name], rtol=1e-9, atol=1e-12)
+        assert float((own[1][name] - other[1][name]).abs().max()) > 1e-6
+    assert any("prior" in name for name in names_of(model))
+
+
+def test_a_bound_with_labels_is_one_on_the_likelihood_given_the_label():
+    model, x, exact = linear_model()
+    shift = torch.tensor([[0.0] * 5, [0.7] * 5], dtype=torch.float64)
+    decoder = nn.Linear(4, 5).double()
+    with torch.no_grad():
+        decoder.weight.copy_(torch.cat([model.decoder.weight, shift.T], 1))
+        decoder.bias.copy_(model.decoder.bias)
+    label = torch.arange(40) % 2
+    joint = Joint(model.bottleneck, Label((0.5, 0.5)))
+    encoder = nn.Sequential(model.encoder)
+    labelled = Autoencoder(Nothing(), encoder, joint, decoder, model.likelihood).double()
+    batch = Batch(x, x + shift[label], label=label)
+    torch.manual_seed(0)
+    with torch.no_grad():
+        bound = -ImportanceWeighted(2000).eval()(labelled, batch).total
+    assert float(bound) == pytest.approx(float(exact.mean()), abs=0.02)
+
+
+def test_a_number_of_groups_divides_that_of_the_draws():
+    with pytest.raises(ValueError, match="n_groups` parameter of a bound must divide `n_draws`, 8"):
+        ImportanceWeighted(8, 3)
+    with pytest.raises(ValueError, match=r"n_groups` parameter of VAE must divide n_draws=8.* Got 3 instead"):
+        VAE(2, bound="miwae", n_groups=3).fit(low_rank(20))
+
+
+@pytest.mark.parametrize(("name", "value"), [("beta", 2.0), ("free_nats", 0.1), ("capacity", 3.0)])
+def test_what_would_be_no_bound_is_refused(name, value):
+    with pytest.raises(ValueError, match=f"{name}` parameter of VAE must be . with bound='iwae'.*no bound"):
+        VAE(2, bound="iwae", **{name: value}).fit(low_rank(20))
+
+
+def test_a_capacity_charges_the_distance_of_the_kl_and_grows():
+    model, batch = model_with(Gaussian(2)), batch_of()
+    objective = Capacity(1.5, {"kl": 4.0}, warmup=0.5)
+    objective.check(model)
+    for progress, grown in ((0.0, 0.0), (0.25, 0.75), (0.5, 1.5), (0.9, 1.5)):
+        objective.advance(progress)
+        torch.manual_seed(3)
+        loss = objective(model, batch)
+        kl = model.bottleneck.kl_per_component(model.encoder(batch.x)).sum(1)
+        torch.testing.assert_close(loss.total, loss.terms["nll"] + 4 * (kl - grown).abs().mean())
+    with pytest.raises(ValueError, match="must belong to costs that Plain states"):
+        objective.check(model_with(Plain(2)))
+
+
+def test_a_code_carries_the_nats_of_its_capacity():
+    X = low_rank(400)
+    model = VAE(3, capacity=2.0, beta=20.0, kl_warmup=0.5, hidden=(16,), max_epochs=60, random_state=0, device="cpu")
+    model.fit(X)
+    assert float(np.sum(model.components_kl_)) == pytest.approx(2.0, abs=0.4)
 
 
 # -------------------------------------------------------------------------------------------------- opponents

@@ -58,6 +58,12 @@ def batch_length(n: int) -> int:
     return n if _shard is None else _shard.of
 
 
+def row_numbers(rows: Tensor) -> Tensor:
+    """Return the number of each of this process's `rows` in the whole batch: B integers."""
+    start = 0 if _shard is None else _shard.start
+    return torch.arange(start, start + len(rows), device=rows.device)
+
+
 def batch_sum(part: Tensor) -> Tensor:
     """Return the sum over the whole batch; `part` is the sum over this process's rows."""
     return part if _shard is None else _Sum.apply(part)

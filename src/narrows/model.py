@@ -14,7 +14,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-from narrows.bottlenecks import Bottleneck, Label, Sample, Stochastic, as_stochastic, label_of
+from narrows.bottlenecks import Bottleneck, Label, PriorCode, Sample, Stochastic, as_prior_code, as_stochastic, label_of
 from narrows.corruptions import Corruption
 from narrows.likelihoods import Likelihood
 from narrows.networks import Decoder, LevelDecoder
@@ -87,6 +87,11 @@ class Autoencoder(nn.Module):
     def stochastic(self) -> Stochastic | None:
         """The bottleneck if its codes are drawn from a posterior and have a prior; None for other codes."""
         return as_stochastic(self.bottleneck)
+
+    @property
+    def prior_code(self) -> PriorCode | None:
+        """The bottleneck if its codes have a prior to draw from; None for other codes."""
+        return as_prior_code(self.bottleneck)
 
     def forward(self, batch: Batch) -> Output:
         """Corrupt, encode and decode a batch, as the loss needs it. A stochastic code is drawn."""

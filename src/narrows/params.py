@@ -10,7 +10,7 @@ import difflib
 import inspect
 import math
 import numbers
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Protocol, get_args, get_origin, get_type_hints
 
@@ -83,6 +83,27 @@ class OneOf:
         if len(self.values) == 1:
             return repr(self.values[0])
         return "one of " + ", ".join(repr(v) for v in self.values)
+
+
+@dataclass(frozen=True)
+class KeyOf:
+    """A key of a registry, which may grow after the rule is made, or one of `others`."""
+
+    registry: Mapping[str, Any]
+    others: tuple[str, ...] = ()
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        """All values that are allowed now."""
+        return (*self.others, *self.registry)
+
+    def accepts(self, value: Any) -> bool:
+        """Return True if `value` is one of the values."""
+        return OneOf(self.values).accepts(value)
+
+    def describe(self) -> str:
+        """Return text such as "one of 'auto', 'gaussian'"."""
+        return OneOf(self.values).describe()
 
 
 @dataclass(frozen=True)

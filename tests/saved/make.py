@@ -2,6 +2,8 @@
 
     git worktree add /tmp/old acfb3a0 && PYTHONPATH=/tmp/old/src python tests/saved/make.py
 
+`iwae` is from commit 7bc261d, where it was a recipe of its own and no preset: a model with 5 draws, made in the same
+way.
 They stay as they are: narrows reads what it once wrote. A new layout gets folders of its own, beside these.
 """
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from narrows.studio import login
 from narrows.studio.safety import POLICY
 from narrows.studio.session import Session
 
@@ -34,6 +35,43 @@ def test_without_the_token_only_health_and_the_look_of_its_page_answer(guarded):
         guarded.websocket_connect("/api/decode", headers={"host": "my-machine:8760"}),
     ):
         pass
+
+
+class TestCode:
+    """The link that the studio opens by itself holds a code, which other users of the machine may read."""
+
+    @pytest.fixture
+    def coded(self, client_of):
+        session = Session()
+        with client_of(session, token=TOKEN, code="a-code-that-works-once") as client:
+            client.base_url = "http://localhost:8760"
+            yield client
+        session.close()
+
+    def visit(self, client, code):
+        client.cookies.clear()
+        return client.get(f"/?code={code}", headers=VISIT, follow_redirects=False)
+
+    def test_it_opens_the_studio_once(self, coded):
+        assert self.visit(coded, "a-code-that-works-onc").status_code == 401
+        answer = self.visit(coded, "a-code-that-works-once")
+        assert (answer.status_code, answer.headers["location"]) == (303, "/")
+        assert coded.get("/api/state").status_code == 200  # with the cookie
+        assert self.visit(coded, "a-code-that-works-once").status_code == 401
+
+    def test_it_ends_after_two_minutes(self, coded, monkeypatch):
+        now = login.time.monotonic()
+        monkeypatch.setattr(login.time, "monotonic", lambda: now + 121)
+        assert self.visit(coded, "a-code-that-works-once").status_code == 401
+
+    def test_it_is_no_token(self, coded):
+        for headers in (
+            {"authorization": "Bearer a-code-that-works-once"},
+            {"cookie": f"{COOKIE}=a-code-that-works-once"},
+        ):
+            assert coded.get("/api/state", headers=headers).status_code == 401
+        assert coded.get("/api/state?code=a-code-that-works-once").status_code == 401
+        assert self.visit(coded, "a-code-that-works-once").status_code == 303  # none of these used it up
 
 
 @pytest.mark.parametrize("wrong", ["", TOKEN[:-1], TOKEN + "x", TOKEN.upper(), "é", "%ff"])

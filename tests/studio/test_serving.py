@@ -167,9 +167,9 @@ def test_loopback_addresses(host, loopback):
 
 
 def test_links():
-    assert serving.make_links("127.0.0.1", 80, "abc") == ["http://127.0.0.1:80/?token=abc"]
-    assert serving.make_links("::1", 80, "abc") == ["http://[::1]:80/?token=abc"]
-    assert serving.make_links("0.0.0.0", 80, "abc")[1] == "http://127.0.0.1:80/?token=abc"
+    assert serving.make_links("127.0.0.1", 80, "token=abc") == ["http://127.0.0.1:80/?token=abc"]
+    assert serving.make_links("::1", 80, "token=abc") == ["http://[::1]:80/?token=abc"]
+    assert serving.make_links("0.0.0.0", 80, "token=abc")[1] == "http://127.0.0.1:80/?token=abc"
 
 
 def log(level: int, message: str, error: BaseException | None = None) -> logging.LogRecord:

@@ -182,8 +182,8 @@ def assert_goes_on_when_killed(recipe: str, n_kills: int, seed: int, tmp_path: P
     assert killed == whole  # history, notes and the number of steps
 
 
-# of vectors: the contract resumes models of tables
-OF_VECTORS = [name for name, recipe in RECIPES.items() if not recipe.is_tabular]
+# of vectors: the contract resumes models of tables and of images
+OF_VECTORS = [name for name, recipe in RECIPES.items() if not recipe.is_tabular and not recipe.is_visual]
 
 
 def suite_of(*names: str) -> list[Any]:

@@ -4,21 +4,35 @@ from narrows.bottlenecks.base import (
     ACTIVE_VARIANCE,
     Bottleneck,
     LinearStart,
+    PriorCode,
     Sample,
     Stochastic,
     active_components,
+    as_prior_code,
     as_stochastic,
 )
-from narrows.bottlenecks.flow import FlowPosterior
+from narrows.bottlenecks.flow import FlowPosterior, PlanarPosterior
 from narrows.bottlenecks.gaussian import Gaussian
 from narrows.bottlenecks.hamiltonian import Hamiltonian
 from narrows.bottlenecks.hyperbolic import WrappedNormal
 from narrows.bottlenecks.interpolation import lerp, slerp
-from narrows.bottlenecks.labels import UNKNOWN, Joint, Label, LabelHead, RegressionHead, as_sparse, label_of
+from narrows.bottlenecks.labels import (
+    UNKNOWN,
+    Joint,
+    Label,
+    LabelHead,
+    RegressionHead,
+    as_sparse,
+    gaussian_posterior,
+    label_of,
+)
+from narrows.bottlenecks.ladder import Ladder
 from narrows.bottlenecks.laplace import Laplace
+from narrows.bottlenecks.matched import Matched
 from narrows.bottlenecks.plain import Hidden, Plain
 from narrows.bottlenecks.quantized import VectorQuantizer
 from narrows.bottlenecks.selective import BatchTopK, Gated, JumpReLU, Selective, TopK, normal_threshold
+from narrows.bottlenecks.selector import Selector
 from narrows.bottlenecks.sparse import L1, KLRate, Sparse
 from narrows.bottlenecks.spherical import VonMisesFisher
 
@@ -38,12 +52,17 @@ __all__ = [
     "KLRate",
     "Label",
     "LabelHead",
+    "Ladder",
     "Laplace",
     "LinearStart",
+    "Matched",
     "Plain",
+    "PlanarPosterior",
+    "PriorCode",
     "RegressionHead",
     "Sample",
     "Selective",
+    "Selector",
     "Sparse",
     "Stochastic",
     "TopK",
@@ -51,8 +70,10 @@ __all__ = [
     "VonMisesFisher",
     "WrappedNormal",
     "active_components",
+    "as_prior_code",
     "as_sparse",
     "as_stochastic",
+    "gaussian_posterior",
     "label_of",
     "lerp",
     "normal_threshold",

@@ -56,6 +56,7 @@ class Bottleneck(nn.Module, ABC):
     aux_active : number of dead units from which `forward` makes an auxiliary code; 0 if it makes none. It is part of a
         checkpoint, so that a resumed training gives the same results.
     is_stochastic : True if the code is drawn from a posterior and has a prior: then it is a `Stochastic`.
+    has_prior : True if the code has a prior to draw from: then it is a `PriorCode`, as every stochastic code is.
     is_sparse : True if few components of a code are active, and each has a meaning of its own: then it is a `Sparse`.
     is_overcomplete : True if there may be more components than numbers in an example.
     default_sampler : name of the distribution from which `sample` draws codes: "prior", "gaussian", or None where
@@ -71,6 +72,7 @@ class Bottleneck(nn.Module, ABC):
     needs_gradient: bool = False
     aux_active: int = 0
     is_stochastic: bool = False
+    has_prior: bool = False
     is_sparse: bool = False
     is_overcomplete: bool = False
     is_separable: bool = False
@@ -105,6 +107,19 @@ class Bottleneck(nn.Module, ABC):
         weight : weight of the cost "kl", for a code that has it.
         """
         return None
+
+    def condition(self, encoder: nn.Module) -> None:
+        """Receive the encoder, when the model is built: a prior may need it."""
+        return
+
+    @property
+    def n_start_rows(self) -> int:
+        """Number of training rows that `start_prior` takes; 0 for none."""
+        return 0
+
+    def start_prior(self, x: Tensor, h: Tensor) -> None:
+        """Receive training rows (n x shape) and the encoder's output for them (n x n_inputs) before the training."""
+        return
 
     def update_dead_units(self) -> None:
         """Update state for which the CPU must wait for the device. Training calls it every 50 steps."""
@@ -146,7 +161,34 @@ class Sample(NamedTuple):
     log_p: Tensor
 
 
-class Stochastic(Bottleneck):
+class PriorCode(Bottleneck):
+    """Abstract: a code with a prior p(z), from which `sample` draws.
+
+    Attributes
+    ----------
+    n_prior_noise : number of noise values for one draw from the prior.
+    n_unscaled_noise : number of the prior's noise values, the first ones, that a temperature does not scale.
+    """
+
+    has_prior = True
+    default_sampler: str | None = "prior"
+    n_prior_noise: int
+    n_unscaled_noise: int = 0
+
+    @abstractmethod
+    def from_prior(self, eps: Tensor) -> Tensor:
+        """Draw n codes (n x L) from the prior with the noise eps (n x n_prior_noise)."""
+
+    @abstractmethod
+    def log_prior(self, z: Tensor) -> Tensor:
+        """Return log p(z) of codes z (B x L) in nats (B)."""
+
+    def interpolate(self, first: Tensor, last: Tensor, t: Tensor) -> Tensor:
+        """Return codes (n x L) on the arc between the two: draws from a prior in many dimensions lie near a sphere."""
+        return slerp(first, last, t)
+
+
+class Stochastic(PriorCode):
     """Abstract: a code that is drawn from a posterior q(z | x), with a prior p(z).
 
         z = f(h, eps),  eps ~ N(0, I)
@@ -158,18 +200,13 @@ class Stochastic(Bottleneck):
     Attributes
     ----------
     n_noise : number of noise values for one draw from the posterior.
-    n_prior_noise : number of noise values for one draw from the prior.
-    n_unscaled_noise : number of the prior's noise values, the first ones, that a temperature does not scale.
     uses_likelihood : True if draws depend on log p(x | z), so that `sample_given` must make them.
     """
 
     costs: tuple[str, ...] = ("kl",)
     is_stochastic = True
-    default_sampler: str | None = "prior"
     weight_decay = (0.03, "the noise of a stochastic code already prevents over-fitting")
     n_noise: int
-    n_prior_noise: int
-    n_unscaled_noise: int = 0
     uses_likelihood: bool = False
 
     @abstractmethod
@@ -185,14 +222,6 @@ class Stochastic(Bottleneck):
         return self.sample(h, eps)
 
     @abstractmethod
-    def from_prior(self, eps: Tensor) -> Tensor:
-        """Draw n codes (n x L) from the prior with the noise eps (n x n_prior_noise)."""
-
-    @abstractmethod
-    def log_prior(self, z: Tensor) -> Tensor:
-        """Return log p(z) of codes z (B x L) in nats (B)."""
-
-    @abstractmethod
     def kl_per_component(self, h: Tensor) -> Tensor | None:
         """Return KL(q(z | x) || p(z)) in nats for each example and component (B x L); None without a closed form."""
 
@@ -204,6 +233,15 @@ class Stochastic(Bottleneck):
     @property
     def prior_std(self) -> Tensor | None:
         """Standard deviation of each component under the prior (L); None where it is not known."""
+        return None
+
+    @property
+    def n_modes(self) -> int:
+        """Number of modes of the prior, if it is a mixture; otherwise 0."""
+        return 0
+
+    def mode_probs(self, z: Tensor) -> Tensor | None:
+        """Return p(k | z) of each mode of the prior (B x K) at codes z (B x L); None if it is not a mixture."""
         return None
 
     def forward(self, h: Tensor) -> Code:
@@ -225,14 +263,15 @@ class Stochastic(Bottleneck):
         """Return `active_components`, the number of components that differ between examples."""
         return {"active_components": float(active_components(self.encode(h)).sum())}
 
-    def interpolate(self, first: Tensor, last: Tensor, t: Tensor) -> Tensor:
-        """Return codes (n x L) on the arc between the two: draws from a prior in many dimensions lie near a sphere."""
-        return slerp(first, last, t)
-
 
 def as_stochastic(bottleneck: Bottleneck) -> Stochastic | None:
     """Return the bottleneck if its code is drawn from a posterior, otherwise None."""
     return bottleneck if isinstance(bottleneck, Stochastic) and bottleneck.is_stochastic else None
+
+
+def as_prior_code(bottleneck: Bottleneck) -> PriorCode | None:
+    """Return the bottleneck if its code has a prior, otherwise None."""
+    return bottleneck if isinstance(bottleneck, PriorCode) and bottleneck.has_prior else None
 
 
 def active_components(means: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ import math
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from narrows.batch_sharding import batch_mean
 from narrows.bottlenecks.base import LinearStart, Sample, Stochastic
@@ -67,6 +67,28 @@ class Gaussian(Stochastic):
                 f"The `free_nats` parameter of Gaussian must be 0 with a {type(self.prior).__name__} prior, which "
                 f"gives no KL of each component. Got {free_nats:g} instead."
             )
+
+    def condition(self, encoder: nn.Module) -> None:
+        """Pass the encoder to the prior."""
+        self.prior.condition(encoder, split_mean_and_log_scale)
+
+    @property
+    def n_start_rows(self) -> int:
+        """Number of training rows from which the prior starts."""
+        return self.prior.n_start_rows
+
+    def start_prior(self, x: Tensor, h: Tensor) -> None:
+        """Start the prior at training rows (n x shape) and their codes."""
+        self.prior.start(x, self.encode(h))
+
+    @property
+    def n_modes(self) -> int:
+        """Number of modes of the prior; 0 if it is not a mixture."""
+        return self.prior.n_modes
+
+    def mode_probs(self, z: Tensor) -> Tensor | None:
+        """Return p(k | z) of each mode of the prior (B x K), or None."""
+        return self.prior.mode_probs(z)
 
     def split(self, h: Tensor) -> tuple[Tensor, Tensor]:
         """Return the mean and the log standard deviation (B x L each), in at least single precision."""

@@ -22,7 +22,8 @@ import torch
 from torch import Tensor, nn
 
 from narrows import rng
-from narrows.bottlenecks.base import Bottleneck, Sample, Stochastic, as_stochastic
+from narrows.bottlenecks.base import Bottleneck, PriorCode, Sample, Stochastic, as_prior_code, as_stochastic
+from narrows.bottlenecks.gaussian import Gaussian
 from narrows.bottlenecks.sparse import Sparse
 from narrows.types import Code
 
@@ -159,13 +160,13 @@ class Joint(Stochastic):
         self.n_components, self.n_classes = free.n_components, label.n_classes
         self.n_inputs = free.n_inputs + (0 if label.head is None else label.n_classes)
         self.costs = (*free.costs, *label.costs)
-        self.is_stochastic, self.is_sparse = free.is_stochastic, free.is_sparse
+        self.is_stochastic, self.has_prior, self.is_sparse = free.is_stochastic, free.has_prior, free.is_sparse
         self.is_overcomplete, self.needs_gradient = free.is_overcomplete, free.needs_gradient
         self.default_sampler, self.weight_decay = free.default_sampler, free.weight_decay
-        stochastic = as_stochastic(free)
+        stochastic, prior_code = as_stochastic(free), as_prior_code(free)
         self.n_noise = 0 if stochastic is None else stochastic.n_noise
-        self.n_prior_noise = 0 if stochastic is None else stochastic.n_prior_noise
-        self.n_unscaled_noise = 0 if stochastic is None else stochastic.n_unscaled_noise
+        self.n_prior_noise = 0 if prior_code is None else prior_code.n_prior_noise
+        self.n_unscaled_noise = 0 if prior_code is None else prior_code.n_unscaled_noise
         self.uses_likelihood = stochastic is not None and stochastic.uses_likelihood
 
     @property
@@ -206,11 +207,11 @@ class Joint(Stochastic):
 
     def from_prior(self, eps: Tensor) -> Tensor:
         """Draw the free part (n x L) from its prior."""
-        return self._stochastic.from_prior(eps)
+        return self._prior_code.from_prior(eps)
 
     def log_prior(self, z: Tensor) -> Tensor:
         """Return the log density of the free part under its prior (B)."""
-        return self._stochastic.log_prior(z)
+        return self._prior_code.log_prior(z)
 
     def kl_per_component(self, h: Tensor) -> Tensor | None:
         """Return the KL of each component of the free part (B x L), or None."""
@@ -224,6 +225,24 @@ class Joint(Stochastic):
     def prior_std(self) -> Tensor | None:
         """Standard deviation of the free part under its prior (L), or None."""
         return self._stochastic.prior_std
+
+    @property
+    def n_start_rows(self) -> int:
+        """Number of training rows from which the prior of the free part starts."""
+        return self.free.n_start_rows
+
+    def start_prior(self, x: Tensor, h: Tensor) -> None:
+        """Start the prior of the free part."""
+        self.free.start_prior(x, self._free_inputs(h))
+
+    @property
+    def n_modes(self) -> int:
+        """Number of modes of the prior; 0 if it is not a mixture."""
+        return self._stochastic.n_modes
+
+    def mode_probs(self, z: Tensor) -> Tensor | None:
+        """Return p(k | z) of each mode of the free part's prior (B x K), or None."""
+        return self._stochastic.mode_probs(z)
 
     def update_dead_units(self) -> None:
         """Update the state of the free part."""
@@ -251,6 +270,12 @@ class Joint(Stochastic):
         assert stochastic is not None
         return stochastic
 
+    @property
+    def _prior_code(self) -> PriorCode:
+        prior_code = as_prior_code(self.free)
+        assert prior_code is not None
+        return prior_code
+
     def _free_inputs(self, h: Tensor) -> Tensor:
         """Return the numbers of h that the free part reads."""
         return h[..., : self.free.n_inputs]
@@ -266,3 +291,19 @@ def as_sparse(bottleneck: Bottleneck) -> Sparse | None:
 def label_of(bottleneck: Bottleneck) -> Label | None:
     """Return the part that holds the labels, or None for a code without labels."""
     return bottleneck.label if isinstance(bottleneck, Joint) else None
+
+
+def gaussian_posterior(bottleneck: Bottleneck, h: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the means and log standard deviations (B x L each) of a Gaussian code, from h (B x n_inputs).
+
+    Raises
+    ------
+    ValueError
+        If the posterior is not Gaussian.
+    """
+    free = bottleneck.free if isinstance(bottleneck, Joint) else bottleneck
+    if not isinstance(free, Gaussian):
+        raise ValueError(
+            f"This cost needs the means and standard deviations of a Gaussian code. Got {type(free).__name__} instead."
+        )
+    return free.split(h[..., : free.n_inputs])

@@ -1,4 +1,4 @@
-"""Estimators with the scikit-learn interface: AE, VAE, DAE, SAE, MapAE, TableAE, and one for each other recipe.
+"""Estimators with the scikit-learn interface: AE, VAE, DAE, SAE, MapAE, TableAE, ConcreteAE, and one for each recipe.
 
 The parameters of a class come from its recipe's signature and from `signature.TRAINING`, so that the name, rule and
 help of a parameter are in one place. Constructors only store their arguments. Names of fitted attributes end with an
@@ -12,6 +12,7 @@ from narrows.estimators.decoding import CodeEstimator
 from narrows.estimators.loading import load
 from narrows.estimators.maps import MapAE
 from narrows.estimators.models import AE, DAE, SAE, VAE, ActiveUnits
+from narrows.estimators.selection import ConcreteAE
 from narrows.estimators.tables import TableAE
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ __all__ = [
     "VAE",
     "ActiveUnits",
     "CodeEstimator",
+    "ConcreteAE",
     "Estimator",
     "MapAE",
     "TableAE",

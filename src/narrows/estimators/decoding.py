@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from narrows.estimators.base import Estimator
+from narrows.estimators.clusters import Clusters
 from narrows.estimators.generation import Generation
 
 
-class CodeEstimator(Estimator, Generation):
+class CodeEstimator(Clusters, Generation):
     """Abstract: an estimator whose codes can be decoded: it can draw codes, vary them and go from one to another."""

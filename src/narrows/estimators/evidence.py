@@ -71,6 +71,18 @@ class Evidence:
         """The epoch after which the held-out loss rose; None if it did not."""
         return find_overfitting(self.result.history, self.estimator.schema_.n_entries)
 
+    @property
+    def keeps_start(self) -> bool:
+        """True if the model began at PCA, and no later weights had a lower held-out loss: these weights are kept."""
+        start = self.result.start_loss
+        losses = [r["valid_loss"] for r in self.result.history if r.get("valid_loss") is not None]
+        return start is not None and bool(losses) and start <= min(losses)
+
+    @property
+    def is_past_best(self) -> bool:
+        """True if earlier weights than the last were the best, so that a longer training would not help."""
+        return self.best_epoch is not None or (self.keeps_start and self.result.end == "plateau")
+
     @functools.cached_property
     def remaining_fall(self) -> float | None:
         """Fall of the held-out loss at the end, in nats per entry; None if there are too few measurements."""

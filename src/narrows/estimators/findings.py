@@ -134,11 +134,15 @@ def _diverged(evidence: Evidence) -> Finding | None:
 def _overfitting(evidence: Evidence) -> Finding | None:
     if len(evidence.result.history) < FEWEST_TO_TELL or not len(evidence.result.held_out):
         return None
-    epoch = evidence.best_epoch
+    epoch, change = evidence.best_epoch, {"hidden": "auto"} if evidence.is_wide else {}
+    if evidence.keeps_start:
+        n = counted(evidence.result.n_epochs, "epoch")
+        message = f"The linear model of the start, PCA, is kept: the networks did not lower its held-out loss in {n}."
+        return Finding("overfitting", not change, message, change)
     if epoch is None:
         return Finding("overfitting", True, "It does not over-fit: the held-out loss did not rise again.", {})
     message = f"The held-out loss was lowest after epoch {epoch} and rose then. The weights of that time are kept."
-    return Finding("overfitting", not evidence.is_wide, message, {"hidden": "auto"} if evidence.is_wide else {})
+    return Finding("overfitting", not change, message, change)
 
 
 def _time(evidence: Evidence) -> Finding | None:
@@ -147,7 +151,7 @@ def _time(evidence: Evidence) -> Finding | None:
         return None
     budget = evidence.value("max_examples")
     is_limited = end != "epochs" or evidence.value("max_epochs") != "auto" or budget is not None  # by the user
-    if evidence.best_epoch is not None or (fall is not None and fall < (_LITTLE if is_limited else _MUCH)):
+    if evidence.is_past_best or (fall is not None and fall < (_LITTLE if is_limited else _MUCH)):
         return None
     n, seconds = evidence.result.n_epochs, evidence.value("max_time")
     epochs = counted(n, "epoch") if budget is None else counted(budget, "example")
@@ -300,7 +304,7 @@ _BEST_REASONS = ("pca", "prediction", "denoising", "targets")  # what a model th
 def _longer(evidence: Evidence) -> dict[str, Any]:
     """Return a longer training, if the held-out loss may still fall."""
     end, fall, n = evidence.result.end, evidence.remaining_fall, evidence.result.n_epochs
-    if evidence.best_epoch is not None or (fall is not None and fall < _LITTLE):
+    if evidence.is_past_best or (fall is not None and fall < _LITTLE):
         return {}
     if end == "time":
         return {"max_time": float(evidence.value("max_time")) * _LONGER["max_time"]}
@@ -317,7 +321,7 @@ def _better_reconstruction(evidence: Evidence) -> dict[str, Any]:
         return {"start": "pca"}
     if change := _common_rate(evidence) or _longer(evidence):
         return change
-    if evidence.best_epoch is not None and evidence.is_wide:
+    if evidence.is_past_best and evidence.is_wide:
         return {"hidden": "auto"}
     return _lower_beta(evidence)
 

@@ -203,7 +203,7 @@ class Generation(Labelled):
             return fitted[name]
         if name == "gaussian":
             return Mixture.gaussian(self.code_mean_, self.code_covariance_)
-        if name == "prior" and self.model_.stochastic is not None:
+        if name == "prior" and self.model_.prior_code is not None:
             return samplers.Prior(self.model_)
         if name == "prior":
             raise ValueError(f"The code of {type(self).__name__} has no prior: pass sampler='gaussian', or fit a VAE.")

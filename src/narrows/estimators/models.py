@@ -19,6 +19,7 @@ from narrows.estimators.base import Estimator
 from narrows.estimators.decoding import CodeEstimator
 from narrows.estimators.maps import MapAE
 from narrows.estimators.predictive import PredictiveUnits, predictive_units
+from narrows.estimators.selection import ConcreteAE
 from narrows.estimators.sparse_codes import SPARSE_OUTPUT
 from narrows.estimators.tables import TableAE
 from narrows.estimators.units import UnitSurvey, find_top_rows, survey_units
@@ -297,7 +298,7 @@ class ActiveUnits:
         return f"ActiveUnits({self.count.mean():.1f} of {len(self.rate)} units an example, {len(self.dead)} dead)"
 
 
-_CLASSES: dict[str, type[Estimator]] = {c.recipe.name: c for c in (AE, VAE, DAE, SAE, MapAE, TableAE)}
+_CLASSES: dict[str, type[Estimator]] = {c.recipe.name: c for c in (AE, VAE, DAE, SAE, MapAE, TableAE, ConcreteAE)}
 
 
 def estimator(recipe: str) -> type[Estimator]:

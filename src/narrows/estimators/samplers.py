@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from narrows.bottlenecks import Stochastic
+from narrows.bottlenecks import PriorCode
 from narrows.data import spaced_indices
 from narrows.estimators.signature import to_json
 from narrows.model import Autoencoder, inference_mode
@@ -260,11 +260,11 @@ class Flow(Sampler):
 
 
 class Prior(Sampler):
-    """The prior p(z) of a stochastic code. It is part of the model, and is never saved separately.
+    """The prior p(z) of a code. It is part of the model, and is never saved separately.
 
     Parameters
     ----------
-    model : a model with a stochastic code.
+    model : a model whose code has a prior.
     """
 
     name = "prior"
@@ -298,8 +298,8 @@ class Prior(Sampler):
             return self._code.log_prior(self.model.to_own_order(Z.to(self._like))).detach().double().cpu()
 
     @property
-    def _code(self) -> Stochastic:
-        code = self.model.stochastic
+    def _code(self) -> PriorCode:
+        code = self.model.prior_code
         assert code is not None
         return code
 

@@ -27,6 +27,7 @@ _ADDED_LATER: dict[str, Any] = {
     **{"posterior": "gaussian", "prior": "standard", "columns": None, "max_levels": 256, "start": "random"},
     **{"prefixes": "auto", "patience": 5_000, "n_aux": 256, "aux_weight": 0.25, "skip": False},
     **{"scale": "column", "center": "mean"},
+    **{"bound": "elbo", "n_groups": 4, "elbo_share": 0.5, "capacity": 0.0, "n_modes": 10},
     **{"max_examples": None, "buffer_size": "auto"},
 }
 
@@ -66,6 +67,8 @@ def fingerprint(
     values = {k: to_json(v) for k, v in estimator.get_params(deep=False).items() if k not in _NO_EFFECT}
     values |= {k: to_json(v) for k, v in getattr(estimator, "decided_", {}).items()}
     values = {k: v for k, v in values.items() if k not in _ADDED_LATER or v != _ADDED_LATER[k]}
+    if getattr(estimator, "bound", None) == "elbo":
+        values.pop("n_draws", None)  # the ELBO takes one draw
     network = getattr(estimator, "network", None)
     parts = network if isinstance(network, (tuple, list)) else [network]
     # two modules of the same class can differ in their layers and shapes

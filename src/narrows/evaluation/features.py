@@ -34,17 +34,21 @@ class Space:
     ----------
     real : real examples, n x shape.
     function : maps examples (m x shape) to features (m x features), both tensors; None for the fixed random network.
-    is_scaled : True if the entries have about mean 0 and variance 1 already. Entries that do not vary among the real
-        examples, such as a rare level of a table, are then not amplified.
+    moments : mean and standard deviation of the entries in training, where they are known; None for those of `real`.
+        A column that hardly varies among the real examples, such as a rare level of a table, is then not amplified.
     """
 
     def __init__(
-        self, real: Tensor, function: Callable[[Tensor], Tensor] | None = None, *, is_scaled: bool = False
+        self,
+        real: Tensor,
+        function: Callable[[Tensor], Tensor] | None = None,
+        *,
+        moments: tuple[Tensor, Tensor] | None = None,
     ) -> None:
         axes = (0, 2, 3) if real.dim() == 4 else (0,)
-        self.mean, self.std = real.mean(axes, keepdim=True), real.std(axes, correction=0, keepdim=True).clamp(min=1e-6)
-        if is_scaled:
-            self.mean, self.std = torch.zeros_like(self.mean), torch.ones_like(self.std)
+        if moments is None:
+            moments = real.mean(axes, keepdim=True), real.std(axes, correction=0, keepdim=True).clamp(min=1e-6)
+        self.mean, self.std = moments
         self.function = function or self._random_features
         raw = self.function(real).double()
         self.centre, self.scale = raw.mean(0), raw.std(0, correction=0).clamp(min=1e-9)

@@ -96,7 +96,16 @@ class Comparison:
     def _space(self) -> Space:
         if self.features is not None:
             return Space(self._real, self._user_features)
-        return Space(self.points_of(self._real), is_scaled=self.schema.kind == "table")
+        return Space(self.points_of(self._real), moments=self._moments)
+
+    @property
+    def _moments(self) -> tuple[Tensor, Tensor] | None:
+        """Mean and standard deviation of the columns in training; None where the features are of other numbers."""
+        if self.schema.kind == "table":
+            return torch.zeros(1), torch.ones(1)
+        if self.schema.kind == "vector" and self.schema.support == "real":
+            return torch.tensor(self.schema.mean), torch.tensor(self.schema.std)
+        return None
 
     @property
     def real_features(self) -> Tensor:

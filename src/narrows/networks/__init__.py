@@ -1,6 +1,6 @@
 """Networks for any schema: mlp, conv, and `auto`, which chooses one. They do not depend on autoencoders."""
 
-from narrows.networks.base import Decoder, Encoder, LinearDecoder, Standardize
+from narrows.networks.base import Columns, Decoder, Encoder, LinearDecoder, Standardize
 from narrows.networks.build import (
     NAMES,
     Name,
@@ -24,6 +24,7 @@ __all__ = [
     "NAMES",
     "REBUILT",
     "SCALINGS",
+    "Columns",
     "ConvDecoder",
     "ConvEncoder",
     "Decoder",

@@ -147,6 +147,28 @@ class Encoder(nn.Module, ABC):
         return flat if flat.shape[1] == n_shared else flat[:, :n_shared]
 
 
+class Columns(nn.Module):
+    """The encoder of a model that selects columns: examples (B x shape), standardised, as vectors (B x n_features).
+
+    Parameters
+    ----------
+    schema : description of the examples, vectors or images.
+
+    Attributes
+    ----------
+    n_features : number of entries of an example.
+    """
+
+    def __init__(self, schema: Schema) -> None:
+        super().__init__()
+        self.standardize = Standardize(schema)
+        self.n_features = self.standardize.n_shared
+
+    def forward(self, x: Tensor) -> Tensor:
+        """B x shape -> B x n_features; a missing entry is 0."""
+        return self.standardize(x).flatten(1)[:, : self.n_features]
+
+
 class LinearDecoder(nn.Module):
     """The linear path of a decoder: codes -> features -> parameters of a likelihood.
 

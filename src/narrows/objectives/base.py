@@ -61,6 +61,10 @@ class Cost(nn.Module, ABC):
         super().__init__()
         self.opponent = opponent
 
+    def start(self, n_examples: int) -> None:
+        """Receive the number of training examples before the first step, for a cost of the whole data set."""
+        return
+
     @abstractmethod
     def forward(self, model: Autoencoder, batch: Batch, output: Output) -> CostValue | None:
         """Return the cost of the pass `output` of `model` over `batch`; None if there is none."""
@@ -159,6 +163,11 @@ class Objective(nn.Module, ABC):
             if name in self.weights and name != "nll":
                 total = total + self.weigh(name, mean)
         return Loss(total if not_validated is None else total + not_validated, terms, not_validated)
+
+    def start(self, n_examples: int) -> None:
+        """Pass the number of training examples to the costs. Called before the first step of a training."""
+        for cost in self.pass_costs():
+            cost.start(n_examples)
 
     def advance(self, progress: float) -> None:
         """Let the weights grow according to the progress of the training, in [0, 1]."""

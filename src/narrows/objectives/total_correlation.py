@@ -9,16 +9,14 @@ Disentangling by factorising (2018), https://arxiv.org/abs/1802.05983.
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 import torch
 import torch.nn.functional as F
-from torch import nn
 
 from narrows import rng
 from narrows.batch_sharding import batch_rows
 from narrows.model import Autoencoder
 from narrows.objectives.base import Cost, CostValue, frozen
+from narrows.objectives.opponents import discriminator
 from narrows.types import Batch, Output
 
 
@@ -36,9 +34,7 @@ class TotalCorrelation(Cost):
     name = "tc"
 
     def __init__(self, n_components: int, width: int = 256, depth: int = 3) -> None:
-        sizes = [n_components, *[width] * depth]
-        hidden = [layer for n_in, n_out in pairwise(sizes) for layer in (nn.Linear(n_in, n_out), nn.LeakyReLU(0.2))]
-        super().__init__(nn.Sequential(*hidden, nn.Linear(width, 2)))
+        super().__init__(discriminator(n_components, 2, width, depth))
 
     def forward(self, model: Autoencoder, batch: Batch, output: Output) -> CostValue:
         """Return log D(z) - log (1 - D(z)) of each example (B), and the discriminator's loss (not validated)."""

@@ -1,5 +1,9 @@
-"""Recipes: models by name. A recipe chooses the five parts of a model and its objective."""
+"""Recipes: models by name. A recipe chooses the five parts of a model and its objective.
 
+A module of recipes registers them when it is imported here. `get(name).make` is the function of any recipe.
+"""
+
+from narrows.recipes import perceptual, presets, regularized, selection, variants
 from narrows.recipes.assemble import CodeTooLong, assemble, label_terms, labels_of
 from narrows.recipes.fields import (
     Components,
@@ -13,10 +17,10 @@ from narrows.recipes.fields import (
 )
 from narrows.recipes.geometry import hvae, poincarevae, svae
 from narrows.recipes.models import ae, dae, mapae, sae, vae
-from narrows.recipes.presets import betavae
+from narrows.recipes.presets import iwae
 from narrows.recipes.registry import PURPOSES, RECIPES, Parts, Recipe, available, get, preset, register
 from narrows.recipes.table import tableae
-from narrows.recipes.variants import factorvae, iwae, vqvae
+from narrows.recipes.variants import factorvae, vqvae
 
 __all__ = [
     "PURPOSES",
@@ -35,7 +39,6 @@ __all__ = [
     "ae",
     "assemble",
     "available",
-    "betavae",
     "dae",
     "factorvae",
     "get",
@@ -44,12 +47,17 @@ __all__ = [
     "label_terms",
     "labels_of",
     "mapae",
+    "perceptual",
     "poincarevae",
     "preset",
+    "presets",
     "register",
+    "regularized",
     "sae",
+    "selection",
     "svae",
     "tableae",
     "vae",
+    "variants",
     "vqvae",
 ]

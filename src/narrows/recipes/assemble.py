@@ -146,6 +146,7 @@ def assemble(
         if target.kind != "table":
             is_count = torch.full((len(mean),), target.support == "count")
         decoder.start_at(p_x.inverse_mean(torch.where(is_count, mean.expm1(), mean)).float())
+    bottleneck.condition(encoder)
     if frequencies:
         head = bottlenecks.LabelHead(n_inputs, frequencies) if n_inferred else None
         bottleneck = bottlenecks.Joint(bottleneck, bottlenecks.Label(frequencies, head))
@@ -201,6 +202,8 @@ def _encoder(
                 f"a pair with {type(network).__name__} as its encoder instead."
             )
         return nn.Identity(), []
+    if isinstance(network, networks.Columns):
+        return network, []
     if isinstance(network, networks.UnitEncoder):
         network.check(schema.n_entries, n_outputs)
         return network, []

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from torch import nn
 
 from narrows import likelihoods, networks
-from narrows.params import BOOL, LAYER_WIDTHS, Integer, OneOf, Real, Satisfies, either
+from narrows.params import BOOL, LAYER_WIDTHS, Integer, KeyOf, OneOf, Real, Satisfies, either
 
 Components = Annotated[int, Integer(1), "number of components: the length of each code"]
 OptionalComponents = Annotated[
@@ -32,7 +32,7 @@ Hidden = Annotated[
 ]
 Likelihood = Annotated[
     str,
-    OneOf(("auto", *likelihoods.LIKELIHOODS)),
+    KeyOf(likelihoods.LIKELIHOODS, ("auto",)),
     "distribution of the data given the code; 'auto' chooses by the data",
 ]
 Conditional = Annotated[

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from narrows import bottlenecks, corruptions, priors
+from narrows import bottlenecks, corruptions
 from narrows.data import Schema, TableFeatures
 from narrows.objectives import AUX_WEIGHT, NeighborEmbedding, WeightedObjective
 from narrows.params import Integer, OneOf, Real, either
@@ -36,9 +36,21 @@ from narrows.recipes.sparsity import (
     assemble_dictionary,
     make_code,
 )
-
-POSTERIORS = {"gaussian": bottlenecks.Gaussian, "laplace": bottlenecks.Laplace, "flow": bottlenecks.FlowPosterior}
-PRIORS = {"standard": priors.StandardNormal, "mixture": priors.NormalMixture}
+from narrows.recipes.variational import (
+    Beta,
+    Bound,
+    CapacityNats,
+    Draws,
+    ELBOShare,
+    FreeNats,
+    Groups,
+    Modes,
+    Posterior,
+    Prior,
+    Warmup,
+    make_variational_code,
+    make_variational_objective,
+)
 
 
 @register(purpose="features")
@@ -66,17 +78,17 @@ def vae(
     schema: Schema,
     n_components: Components = 2,
     *,
-    beta: Annotated[float, Real(0), "weight of the KL divergence from the prior; 1 gives the ELBO"] = 1.0,
-    kl_warmup: Annotated[float, Real(0, 0.7), "share of the training in which the weight of the KL grows from 0"] = 0.1,
-    free_nats: Annotated[float, Real(0), "KL in nats that each component may have at no cost"] = 0.0,
-    posterior: Annotated[
-        str, OneOf(tuple(POSTERIORS)), "distribution of the code of one example; 'flow' needs the extra `flows`"
-    ] = "gaussian",
-    prior: Annotated[
-        str,
-        OneOf(tuple(PRIORS)),
-        "distribution of all codes: 'standard' (mean 0, scale 1) or 'mixture' (a learned mixture of Gaussians)",
-    ] = "standard",
+    beta: Beta = 1.0,
+    kl_warmup: Warmup = 0.1,
+    free_nats: FreeNats = 0.0,
+    capacity: CapacityNats = 0.0,
+    bound: Bound = "elbo",
+    n_draws: Draws = 8,
+    n_groups: Groups = 4,
+    elbo_share: ELBOShare = 0.5,
+    posterior: Posterior = "gaussian",
+    prior: Prior = "standard",
+    n_modes: Modes = 10,
     conditional: Conditional = False,
     label_weight: LabelWeight = 10.0,
     network: Network = "auto",
@@ -91,37 +103,33 @@ def vae(
     Raises
     ------
     ValueError
-        If `posterior`, `prior` and `free_nats` cannot be combined.
+        If the parameters cannot be combined, or `n_groups` does not divide `n_draws`.
     """
-    weights = {"kl": beta, **({"free_nats": beta} if free_nats else {})}
     frequencies, label_weights = label_terms(schema, conditional, label_weight, kl_weight=beta)
+    objective = make_variational_objective(
+        bound,
+        n_draws=n_draws,
+        n_groups=n_groups,
+        elbo_share=elbo_share,
+        beta=beta,
+        kl_warmup=kl_warmup,
+        free_nats=free_nats,
+        capacity=capacity,
+        label_weights=label_weights,
+    )
+    code = make_variational_code(
+        schema, n_components, posterior=posterior, prior=prior, n_modes=n_modes, free_nats=free_nats
+    )
     return assemble(
         schema,
-        _stochastic(n_components, posterior, prior, free_nats),
-        WeightedObjective({**weights, **label_weights}, warmup=kl_warmup),
+        code,
+        objective,
         frequencies=frequencies,
         network=network,
         hidden=hidden,
         likelihood=likelihood,
         start=start,
     )
-
-
-def _stochastic(n_components: int, posterior: str, prior: str, free_nats: float) -> bottlenecks.Stochastic:
-    if free_nats > 0 and (posterior, prior) != ("gaussian", "standard"):
-        raise ValueError(
-            f"The `free_nats` parameter of VAE must be 0 with posterior={posterior!r} and prior={prior!r}: it is for "
-            f"'gaussian' and 'standard' ones. Got {free_nats:g} instead."
-        )
-    if posterior == "laplace":
-        if prior != "standard":
-            raise ValueError(
-                f"The `prior` parameter of VAE must be 'standard' with posterior='laplace'. Got {prior!r} instead."
-            )
-        return bottlenecks.Laplace(n_components)
-    if posterior == "flow":
-        return bottlenecks.FlowPosterior(n_components, PRIORS[prior](n_components))
-    return bottlenecks.Gaussian(n_components, free_nats, PRIORS[prior](n_components))
 
 
 @register(purpose="denoise")

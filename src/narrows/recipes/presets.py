@@ -4,12 +4,132 @@ from __future__ import annotations
 
 from narrows.recipes.models import vae
 from narrows.recipes.registry import preset
+from narrows.recipes.regularized import rae, wae
+
+_ELBO = {"bound": "elbo", "n_draws": 8, "n_groups": 4, "elbo_share": 0.5}
+_PLAIN = {**_ELBO, "free_nats": 0.0, "capacity": 0.0}
+_DRAWS = {"beta": 1.0, "free_nats": 0.0, "capacity": 0.0}
 
 
-@preset(vae, purpose="disentangle", defaults={"beta": 4.0})
+@preset(vae, purpose="disentangle", defaults={"beta": 4.0}, fixed={**_ELBO, "capacity": 0.0})
 def betavae() -> None:
     """A VAE whose KL counts more: fewer components are used, and each of them is more independent of the others.
 
     Higgins et al., beta-VAE: Learning basic visual concepts with a constrained variational framework (2017),
     https://openreview.net/forum?id=Sy2fzU9gl.
+    """
+
+
+@preset(
+    vae,
+    purpose="disentangle",
+    defaults={"beta": 10.0, "capacity": 10.0, "kl_warmup": 0.5},
+    fixed={**_ELBO, "free_nats": 0.0},
+)
+def disentangledbetavae() -> None:
+    """A VAE whose code carries more and more nats, up to a capacity: one component after the other comes into use.
+
+    Burgess et al., Understanding disentangling in beta-VAE (2018), https://arxiv.org/abs/1804.03599.
+    """
+
+
+@preset(
+    vae,
+    purpose="likelihood",
+    defaults={"kl_warmup": 0.0},
+    fixed={**_DRAWS, "bound": "iwae", "n_groups": 4, "elbo_share": 0.5},
+)
+def iwae() -> None:
+    """The importance-weighted autoencoder: a VAE with a tighter bound on the log-likelihood, from several draws.
+
+    Burda, Grosse and Salakhutdinov, Importance weighted autoencoders (2016), https://arxiv.org/abs/1509.00519.
+    """
+
+
+@preset(vae, purpose="likelihood", defaults={"kl_warmup": 0.0}, fixed={**_DRAWS, "bound": "miwae", "elbo_share": 0.5})
+def miwae() -> None:
+    """An IWAE with the mean of several bounds, each from a part of the draws: the encoder gets a better gradient.
+
+    Rainforth et al., Tighter variational bounds are not necessarily better (2018), https://arxiv.org/abs/1802.04537.
+    """
+
+
+@preset(vae, purpose="likelihood", defaults={"kl_warmup": 0.0}, fixed={**_DRAWS, "bound": "piwae", "elbo_share": 0.5})
+def piwae() -> None:
+    """An IWAE whose encoder learns from the mean of several bounds (MIWAE), and whose decoder from the tight one.
+
+    Rainforth et al., Tighter variational bounds are not necessarily better (2018), https://arxiv.org/abs/1802.04537.
+    """
+
+
+@preset(vae, purpose="likelihood", defaults={"kl_warmup": 0.0}, fixed={**_DRAWS, "bound": "ciwae", "n_groups": 4})
+def ciwae() -> None:
+    """An IWAE whose bound is mixed with the ELBO, so that the encoder gets a better gradient.
+
+    Rainforth et al., Tighter variational bounds are not necessarily better (2018), https://arxiv.org/abs/1802.04537.
+    """
+
+
+@preset(
+    vae,
+    purpose="generate",
+    defaults={"n_modes": 100},
+    fixed={**_PLAIN, "prior": "vamp", "posterior": "gaussian"},
+)
+def vamp() -> None:
+    """A VAE whose prior is the mixture of the posteriors of learned examples, so that the prior fits the codes.
+
+    Tomczak and Welling, VAE with a VampPrior (2018), https://arxiv.org/abs/1705.07120.
+    """
+
+
+@preset(vae, purpose="generate", fixed={**_PLAIN, "prior": "mixture"})
+def gmvae() -> None:
+    """A VAE whose prior is a mixture of Gaussians, which finds clusters: `predict_cluster`, `cluster_probs`.
+
+    Dilokthanakul et al., Deep unsupervised clustering with Gaussian mixture variational autoencoders (2016),
+    https://arxiv.org/abs/1611.02648.
+    """
+
+
+@preset(vae, purpose="likelihood", fixed={**_PLAIN, "posterior": "planar"})
+def vae_linnf() -> None:
+    """A VAE whose posterior is a Gaussian that planar steps, a linear normalising flow, give another shape.
+
+    Rezende and Mohamed, Variational inference with normalizing flows (2015), https://arxiv.org/abs/1505.05770.
+    """
+
+
+@preset(vae, purpose="likelihood", fixed={**_PLAIN, "posterior": "flow"})
+def vae_iaf() -> None:
+    """A VAE whose posterior is a Gaussian that an inverse autoregressive flow gives another shape (extra `flows`).
+
+    Kingma et al., Improving variational inference with inverse autoregressive flow (2016),
+    https://arxiv.org/abs/1606.04934.
+    """
+
+
+@preset(vae, purpose="likelihood", fixed={**_PLAIN, "posterior": "ladder", "prior": "standard", "n_modes": 10})
+def laddervae() -> None:
+    """A VAE with two groups of components, of which the first sets the prior of the second.
+
+    Sonderby, Raiko, Maaloe, Sonderby and Winther, Ladder variational autoencoders (2016),
+    https://arxiv.org/abs/1602.02282.
+    """
+
+
+@preset(wae, purpose="generate", fixed={"measure": "sliced"})
+def swae() -> None:
+    """A Wasserstein autoencoder that compares codes and prior along random lines.
+
+    Kolouri, Pope, Martin and Rohde, Sliced-Wasserstein autoencoder (2018), https://arxiv.org/abs/1804.01947.
+    """
+
+
+@preset(rae, purpose="generate", defaults={"slope_weight": 0.1})
+def raegp() -> None:
+    """A regularised autoencoder whose decoder is kept smooth by a penalty on its slope.
+
+    Ghosh, Sajjadi, Vergari, Black and Schölkopf, From variational to deterministic autoencoders (2020),
+    https://arxiv.org/abs/1903.12436, RAE-GP.
     """

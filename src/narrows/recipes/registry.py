@@ -64,6 +64,7 @@ class Recipe:
     is_tabular : True if its models take rows of a table only, whose columns of numbers have bins.
     pace : length of the training where the user leaves it open; None for the common one.
     purpose : key of `PURPOSES`, under which it is listed.
+    is_visual : True if its models take images only.
     """
 
     name: str
@@ -72,6 +73,7 @@ class Recipe:
     is_tabular: bool = False
     pace: Pace | None = None
     purpose: str = ""
+    is_visual: bool = False
 
     @property
     def summary(self) -> str:
@@ -132,7 +134,12 @@ _Make = TypeVar("_Make", bound=Callable[..., Parts])
 def register(make: _Make) -> _Make: ...
 @overload
 def register(
-    *, allows_gaps: bool = True, is_tabular: bool = False, pace: Pace | None = None, purpose: str = ""
+    *,
+    allows_gaps: bool = True,
+    is_tabular: bool = False,
+    pace: Pace | None = None,
+    purpose: str = "",
+    is_visual: bool = False,
 ) -> Callable[[_Make], _Make]: ...
 def register(
     make: _Make | None = None,
@@ -141,6 +148,7 @@ def register(
     is_tabular: bool = False,
     pace: Pace | None = None,
     purpose: str = "",
+    is_visual: bool = False,
 ) -> _Make | Callable[[_Make], _Make]:
     """Add a recipe to the registry, under its function's name, and return the function.
 
@@ -153,6 +161,7 @@ def register(
         parameter `n_bins` of the recipe is the number of bins.
     pace : length of the training where the user leaves it open; None for the common one.
     purpose : key of `PURPOSES`, under which `narrows recipes` lists it.
+    is_visual : True if its models take images only.
 
     Raises
     ------
@@ -161,7 +170,14 @@ def register(
         missing, or the purpose is unknown.
     """
     if make is None:
-        return functools.partial(register, allows_gaps=allows_gaps, is_tabular=is_tabular, pace=pace, purpose=purpose)
+        return functools.partial(
+            register,
+            allows_gaps=allows_gaps,
+            is_tabular=is_tabular,
+            pace=pace,
+            purpose=purpose,
+            is_visual=is_visual,
+        )
     if purpose not in PURPOSES:
         raise ValueError(f"Unknown purpose {purpose!r} of the recipe. {did_you_mean(purpose, PURPOSES)}")
     _check_signature(make)
@@ -171,7 +187,7 @@ def register(
             f"The recipe {name!r} of {make.__module__} has the same name as a recipe of {known.make.__module__}. "
             "Rename it."
         )
-    RECIPES[name] = Recipe(name, make, allows_gaps, is_tabular, pace, purpose)
+    RECIPES[name] = Recipe(name, make, allows_gaps, is_tabular, pace, purpose, is_visual)
     return make
 
 
@@ -229,7 +245,11 @@ def preset(
         make.__name__, make.__doc__, make.__module__ = declared.__name__, declared.__doc__, declared.__module__
         make.__signature__ = signature  # type: ignore[attr-defined]
         decorator = register(
-            allows_gaps=recipe.allows_gaps, is_tabular=recipe.is_tabular, pace=recipe.pace, purpose=purpose
+            allows_gaps=recipe.allows_gaps,
+            is_tabular=recipe.is_tabular,
+            pace=recipe.pace,
+            purpose=purpose,
+            is_visual=recipe.is_visual,
         )
         return decorator(make)
 

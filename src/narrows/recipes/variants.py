@@ -1,4 +1,4 @@
-"""Recipes from the literature: IWAE, FactorVAE and VQ-VAE."""
+"""Recipes from the literature: FactorVAE and VQ-VAE."""
 
 from __future__ import annotations
 
@@ -6,39 +6,11 @@ from typing import Annotated
 
 from narrows import bottlenecks
 from narrows.data import Schema
-from narrows.objectives import ImportanceWeighted, TotalCorrelation, WeightedObjective
+from narrows.objectives import TotalCorrelation, WeightedObjective
 from narrows.params import Integer, Real
 from narrows.recipes.assemble import assemble
 from narrows.recipes.fields import Components, Hidden, Likelihood, Network, Start
 from narrows.recipes.registry import Parts, register
-
-
-@register(purpose="likelihood")
-def iwae(
-    schema: Schema,
-    n_components: Components = 2,
-    *,
-    n_draws: Annotated[
-        int, Integer(1), "codes drawn for each example; more make the bound tighter and the training slower"
-    ] = 8,
-    network: Network = "auto",
-    hidden: Hidden = "auto",
-    likelihood: Likelihood = "auto",
-    start: Start = "pca",
-) -> Parts:
-    """The importance-weighted autoencoder: a VAE with a tighter bound on the log-likelihood, from several draws.
-
-    Burda, Grosse and Salakhutdinov, Importance weighted autoencoders (2016), https://arxiv.org/abs/1509.00519.
-    """
-    return assemble(
-        schema,
-        bottlenecks.Gaussian(n_components),
-        ImportanceWeighted(n_draws),
-        network=network,
-        hidden=hidden,
-        likelihood=likelihood,
-        start=start,
-    )
 
 
 @register(purpose="disentangle")

@@ -45,7 +45,12 @@ _log = logging.getLogger("narrows.studio")
 
 
 def create_app(
-    session: Session, *, token: str | None = None, hosts: Iterable[str] = (), upload_bytes: int = MAX_UPLOAD_BYTES
+    session: Session,
+    *,
+    token: str | None = None,
+    code: str | None = None,
+    hosts: Iterable[str] = (),
+    upload_bytes: int = MAX_UPLOAD_BYTES,
 ) -> FastAPI:
     """Make the application.
 
@@ -53,6 +58,7 @@ def create_app(
     ----------
     session : session that the page shows.
     token : secret that requests must carry; None if no other program can send requests, as in a notebook.
+    code : secret of a link that opens the studio once, within two minutes; None for no such link.
     hosts : host names of this machine that are accepted, besides localhost and IP addresses.
     upload_bytes : largest size of an upload, in bytes. An archive may unpack to four times this size.
     """
@@ -88,7 +94,7 @@ def create_app(
     app.add_exception_handler(MemoryError, _handle_memory_error)
     app.add_exception_handler(ClientDisconnect, _handle_disconnect)
     file_paths = [route.path for part in parts for route in part.router.routes if takes_file(route)]
-    app.add_middleware(Guard, token=token, hosts=tuple(hosts), file_paths=file_paths)
+    app.add_middleware(Guard, token=token, code=code, hosts=tuple(hosts), file_paths=file_paths)
     return app
 
 

@@ -1,10 +1,13 @@
 """Asks for the token of a studio: by a link, a cookie, a header, or the field of a page.
 
-The token opens the studio. `narrows studio` prints and opens a link that holds it; the first answer puts it into a
-cookie and leads to the address without it. Cookies are shared by all ports of a host, so the name of the cookie holds
-the port that the browser sees: two studios on one host do not replace each other's cookie. The cookie is
-`SameSite=Strict`, so a browser does not send it where a page of another site leads here; such a visit begins with an
-answer that only says "load this address again", and the second request is the studio's own.
+The token opens the studio. `narrows studio` prints a link that holds it; the first answer puts it into a cookie and
+leads to the address without it. The browser that it starts gets a link with a code instead, which opens the studio once
+and soon: other users of a machine can read the arguments of a program that is started.
+
+Cookies are shared by all ports of a host, so the name of the cookie holds the port that the browser sees: two studios
+on one host do not replace each other's cookie. The cookie is `SameSite=Strict`, so a browser does not send it where a
+page of another site leads here; such a visit begins with an answer that only says "load this address again", and the
+second request is the studio's own.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import hmac
+import time
 from functools import cache
 from importlib import resources
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
@@ -28,6 +32,7 @@ _OPEN_PATHS = (
 )
 _MISSING = "The studio needs its token: open the link that it printed when it was started."
 _WRONG = "This is not the token of this studio. It is new each time that a studio is started."
+_CODE_SECONDS = 120  # that a browser has to start and open the link
 _MAX_FORM_BYTES = 4096  # of the page's form, which has one field
 
 
@@ -37,10 +42,12 @@ class Login:
     Parameters
     ----------
     token : the secret.
+    code : secret of a link that opens the studio once, within two minutes; None for no such link.
     """
 
-    def __init__(self, token: str) -> None:
-        self.token = token
+    def __init__(self, token: str, code: str | None = None) -> None:
+        self.token, self._code = token, code
+        self._code_ends = time.monotonic() + _CODE_SECONDS
 
     def allows(self, scope: Scope, headers: Headers) -> bool:
         """Return True if a request or a WebSocket carries the token, or asks for something that is no secret."""
@@ -54,6 +61,8 @@ class Login:
 
     async def answer(self, scope: Scope, headers: Headers, receive: Receive) -> Response | None:
         """Return the answer to an HTTP request, or None if the studio shall answer it."""
+        if _is_visit(scope, headers) and self._takes_code(scope):
+            return self._admit(headers, "/")
         if self.allows(scope, headers):
             return self._keep_token(scope, headers)
         if _is_form(scope, headers):
@@ -68,6 +77,16 @@ class Login:
         if not _is_visit(scope, headers) or all(name != "token" for name, _ in _parse_query(scope)):
             return None
         return self._admit(headers, address_without_token(scope))
+
+    def _takes_code(self, scope: Scope) -> bool:
+        """Return True for the first visit in time by the link with the code."""
+        codes = [value for name, value in _parse_query(scope) if name == "code"]
+        if self._code is None or time.monotonic() > self._code_ends:
+            return False
+        if not any(_is_same(code, self._code) for code in codes):
+            return False
+        self._code = None
+        return True
 
     async def _read_form(self, headers: Headers, receive: Receive) -> Response:
         """Return the answer to the page's form, whose field holds the token or the link with it."""
@@ -91,9 +110,13 @@ class Login:
         return response
 
     def _is_token(self, value: str) -> bool:
-        """Compare in constant time, so that the time tells nothing about the token."""
-        digests = [hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest() for text in (value, self.token)]
-        return hmac.compare_digest(*digests)
+        return _is_same(value, self.token)
+
+
+def _is_same(value: str, secret: str) -> bool:
+    """Compare in constant time, so that the time tells nothing about the secret."""
+    digests = [hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest() for text in (value, secret)]
+    return hmac.compare_digest(*digests)
 
 
 def cookie_name(headers: Headers) -> str:

@@ -44,15 +44,22 @@ class Guard:
     ----------
     app : the application.
     token : secret that requests must carry; None if no other program can send requests.
+    code : secret of a link that opens the studio once; see `Login`.
     hosts : host names of this machine that are accepted, besides localhost and IP addresses.
     file_paths : paths of the routes that take files. They limit the bytes of a body themselves.
     """
 
     def __init__(
-        self, app: ASGIApp, *, token: str | None = None, hosts: Iterable[str] = (), file_paths: Iterable[str] = ()
+        self,
+        app: ASGIApp,
+        *,
+        token: str | None = None,
+        code: str | None = None,
+        hosts: Iterable[str] = (),
+        file_paths: Iterable[str] = (),
     ) -> None:
         self.app, self.file_paths = app, frozenset(file_paths)
-        self.login = None if token is None else Login(token)
+        self.login = None if token is None else Login(token, code)
         self.hosts = {"localhost", *(host.lower().rstrip(".") for host in hosts)}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

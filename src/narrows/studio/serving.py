@@ -97,9 +97,9 @@ def run(session: Session, *, host: str = "127.0.0.1", port: int = 8760, browser:
     from narrows.studio.app import create_app
     from narrows.studio.protocol import PatientProtocol
 
-    token = secrets.token_urlsafe(24)
+    token, code = secrets.token_urlsafe(24), secrets.token_urlsafe(24) if browser else None
     with contextlib.closing(open_listener(host, port)) as listener, print_log_lines():
-        app = create_app(session, token=token, hosts=list_host_names(host))
+        app = create_app(session, token=token, code=code, hosts=list_host_names(host))
         workers = app.state.jobs.workers
         workers.is_warm = True
         config = uvicorn.Config(
@@ -116,7 +116,8 @@ def run(session: Session, *, host: str = "127.0.0.1", port: int = 8760, browser:
             ws_per_message_deflate=False,  # saves little on a local connection, and takes time
             timeout_graceful_shutdown=_SHUTDOWN_TIMEOUT,
         )
-        links = make_links(host, listener.getsockname()[1], token)
+        port = listener.getsockname()[1]
+        links = make_links(host, port, f"token={token}")
 
         class Server(uvicorn.Server):
             """Prints the links once it answers. By then Ctrl-C has its handler, even if the shell had it ignored."""
@@ -127,7 +128,8 @@ def run(session: Session, *, host: str = "127.0.0.1", port: int = 8760, browser:
                 if session.current is None:
                     workers.expect_training()
                 if browser:
-                    threading.Thread(target=webbrowser.open, args=(links[0],), daemon=True).start()
+                    link = make_links(host, port, f"code={code}")[0]
+                    threading.Thread(target=webbrowser.open, args=(link,), daemon=True).start()
 
         server = Server(config)
         app.state.is_stopping = lambda: server.should_exit
@@ -242,9 +244,9 @@ def open_listener(host: str, port: int) -> socket.socket:
     return listener
 
 
-def make_links(host: str, port: int, token: str) -> list[str]:
-    """Return the links that open the page, with the token."""
-    path = f"/?token={token}"
+def make_links(host: str, port: int, secret: str) -> list[str]:
+    """Return the links that open the page; `secret` is their query, with the token or the code."""
+    path = f"/?{secret}"
     if host in ("0.0.0.0", "::"):
         return [f"http://{name}:{port}{path}" for name in (socket.gethostname(), "127.0.0.1")]
     return [f"http://{f'[{host}]' if ':' in host else host}:{port}{path}"]

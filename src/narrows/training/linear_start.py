@@ -1,4 +1,6 @@
-"""The start of a training at the best linear model: PCA, or probabilistic PCA for a code with a posterior.
+"""The start of a training: at the best linear model, and of a prior at the first codes.
+
+The linear model is PCA, or probabilistic PCA for a code with a posterior.
 
 Encoder and decoder have a linear path beside the network, whose last layer starts at 0. The training sets the linear
 path from the principal components of the training rows' features. So a model that is kept by its held-out loss is never
@@ -63,6 +65,20 @@ def start_linear(model: Autoencoder, objective: Objective, rows: Examples, batch
         _learn_scale(model, rows, batches.training)
     explained = float(variances.sum()) / total if total > 0 else 1.0
     return Choice("start", "pca", f"{n_components} principal components explain {explained:.0%} of the variance")
+
+
+def start_prior(model: Autoencoder, objective: Objective, rows: Examples, batches: Batches) -> None:
+    """Start the prior of a new model at training rows and their codes, if it has such a start."""
+    n = model.bottleneck.n_start_rows
+    if n == 0 or len(batches.training) == 0:
+        return
+    with RandomStream(_SEED, rows.device, draws_globally(model, objective)).use(), inference_mode(model):
+        model.eval()
+        index = batches.training[torch.from_numpy(spaced_indices(len(batches.training), n)).to(batches.training.device)]
+        parts = [rows.batch(part).x.to(_find_device(model)) for part in index.split(_BLOCK)]
+        h = torch.cat([model.encoder(part) for part in parts])
+        model.bottleneck.start_prior(torch.cat(parts), h)
+        model.train()
 
 
 def principal_components(x: Tensor, n_components: int) -> tuple[Tensor, Tensor]:

@@ -149,7 +149,8 @@ class Trainer:
         if self.saver.resume():
             self.reporter.note(f"resumed at step {self.clock.step:,} of {self.plan.n_steps:,} from {self.saver.path}")
         else:
-            self.early_stopping.begin(self.validation.measure()[0].get("loss") if self.plan.is_started else None)
+            self.result.start_loss = self.validation.measure()[0].get("loss") if self.plan.is_started else None
+            self.early_stopping.begin(self.result.start_loss)
         self.world.check_same(self.clock.step, "the same checkpoint, in a folder that all of them can read")
         if self.world.rank == 0:
             self.tracking.begin(self.reporter.title, self.clock.step, self.result.choices)

@@ -17,7 +17,7 @@ from narrows.objectives import Objective
 from narrows.renamed import warn
 from narrows.training import memory
 from narrows.training.batches import Batches, make_batches
-from narrows.training.linear_start import start_linear
+from narrows.training.linear_start import start_linear, start_prior
 from narrows.training.parallel import World
 from narrows.training.plan import Plan, choose_place, make_plan
 from narrows.training.plan_inputs import gather_plan_inputs
@@ -84,6 +84,7 @@ def prepare(
             kept_bytes=0 if plan.use_compile else inputs.kept_per_example * place.precision.itemsize,
         )
     batches = make_batches(plan, settings.seed, rows)
+    objective.start(inputs.n_rows - len(batches.held_out))
     if plan.n_neighbors and plan.metric:
         find = getattr(rows, "find_neighbors", None)
         if find is None:
@@ -91,6 +92,8 @@ def prepare(
             find = getattr(rows, "find_neighbours")  # noqa: B009 (the protocol does not know it)
         find(plan.n_neighbors, batches.training, plan.metric)
     start = None if resumed else start_linear(model, objective, rows, batches)
+    if not resumed:
+        start_prior(model, objective, rows, batches)
     if start is not None:
         plan = replace(plan, choices=(*plan.choices, start), is_started=True)
     return Prepared(model, objective, rows, plan, batches)

@@ -33,6 +33,7 @@ class Result:
         `partial_fit` its one "pass".
     n_recoveries : number of recoveries from a loss that was not finite.
     learning_rate : highest learning rate that was planned.
+    start_loss : held-out loss before the first step, nats per example, of a model that begins at PCA; otherwise None.
     """
 
     history: list[dict[str, Any]] = field(default_factory=list)
@@ -45,14 +46,16 @@ class Result:
     end: str = "epochs"
     n_recoveries: int = 0
     learning_rate: float = 0.0
+    start_loss: float | None = None
 
     def state(self) -> dict[str, Any]:
         """Return what a checkpoint stores."""
-        return {"history": self.history, "notes": self.notes}
+        return {"history": self.history, "notes": self.notes, "start_loss": self.start_loss}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take the values from a checkpoint."""
         self.history, self.notes = state["history"], state["notes"]
+        self.start_loss = state.get("start_loss")  # older checkpoints have none
 
 
 class Interrupted(Stopped):
