@@ -105,6 +105,8 @@ REPRESENTATIVES = (
     Case("vae", posterior="laplace"),  # with another posterior and another prior
     Case("vae", likelihood="heteroscedastic"),  # a likelihood of two numbers an entry
     Case("vae", conditional=True),  # labels
+    Case("svae"),  # a code on a surface, with a KL for all of it
+    Case("hvae"),  # a posterior that needs the likelihood
     Case("iwae"),  # an objective of several draws
     Case("vamp", n_modes=6),  # a prior that depends on the encoder, and starts at training rows
     Case("factorvae"),  # a cost with an opponent
@@ -123,6 +125,7 @@ OTHERS = (
     Case("vae", prior="mixture"),
     Case("vae", posterior="flow"),
     Case("vae", conditional=True, n_missing=1),
+    Case("hvae", conditional=True, n_missing=1),
     Case("vae", posterior="planar", prior="flow"),
     Case("vae", prior="vamp", conditional=True, n_missing=1),
     Case("vae", bound="piwae", prior="mixture", conditional=True, n_missing=1),

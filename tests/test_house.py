@@ -37,6 +37,8 @@ HOOKS = {
     "Selective.gate": "most codes have no gates",
     "Sampler.bind": "only a sampler of indices needs the code that has them",
     "Stochastic.code": "a code may compute its draw and its cost together",
+    "Stochastic.kl": "a code on a sphere has a KL, but none of each component",
+    "Stochastic.sample_given": "most posteriors do not need the likelihood",
     "Stochastic.n_modes": "few priors are mixtures",
     "Stochastic.mode_probs": "few priors are mixtures",
     "Prior.condition": "most priors do not depend on the encoder",

@@ -6,8 +6,17 @@ import scipy.stats
 import torch
 from scipy.integrate import quad
 
+import narrows
 from narrows.data import Schema, infer
-from narrows.likelihoods import LIKELIHOODS, Gaussian, HeteroscedasticGaussian, NegativeBinomial, choose
+from narrows.likelihoods import (
+    LIKELIHOODS,
+    DiscretizedLogistic,
+    Gaussian,
+    HeteroscedasticGaussian,
+    NegativeBinomial,
+    StudentT,
+    choose,
+)
 
 # outputs of the decoder: ordinary ones, near 0 where series are used, and large ones
 POINTS = [-30.0, -4.0, -0.3, -0.11, -0.09, -1e-3, 0.0, 1e-6, 0.05, 0.099, 0.101, 1.0, 3.0, 40.0]
@@ -21,6 +30,10 @@ def made(name: str):
         likelihood.variance.fill_(0.3)
         forms.append(Gaussian(bounded=True).double())
         forms[1].variance.fill_(0.02)
+    if name == "student_t":
+        likelihood.variance.fill_(0.3)
+        with torch.no_grad():
+            likelihood.raw_nu.fill_(0.0)  # light tails, so that the integrals below converge
     if name == "negative_binomial":
         with torch.no_grad():
             likelihood.log_dispersion.fill_(0.7)
@@ -315,3 +328,140 @@ class TestHeteroscedastic:
         o = torch.randn(3, 8, dtype=torch.float64).requires_grad_()
         x = torch.randn(3, 4, dtype=torch.float64)
         assert torch.autograd.gradcheck(lambda o: HeteroscedasticGaussian().log_prob(o, x), (o,))
+
+
+class TestStudentT:
+    def made(self, nu: float = 3.0, scale: float = 0.4, bounded: bool = False) -> StudentT:
+        likelihood = StudentT(bounded).double()
+        likelihood.variance.fill_(scale**2)
+        with torch.no_grad():
+            likelihood.raw_nu.fill_(float(np.log((nu - 1) / (100 - nu))))
+        return likelihood
+
+    @pytest.mark.parametrize("nu", [1.01, 3.0, 99.0])
+    def test_is_scipys(self, nu):
+        torch.manual_seed(0)
+        likelihood = self.made(nu)
+        o, x = torch.randn(2, 50, dtype=torch.float64)
+        expected = scipy.stats.t.logpdf(x, nu, loc=o, scale=0.4)
+        np.testing.assert_allclose(likelihood.log_prob(o, x).detach(), expected, rtol=1e-10)
+
+    def test_draws_follow_the_law(self):
+        torch.manual_seed(0)
+        draws = self.made().sample(torch.full((50_000,), 2.0, dtype=torch.float64)).detach()
+        assert scipy.stats.kstest(draws.numpy(), scipy.stats.t(3.0, 2.0, 0.4).cdf).pvalue > 1e-3
+
+    def test_the_gradient_reaches_the_degrees_of_freedom(self):
+        likelihood, x = self.made(), torch.linspace(-2, 2, 9, dtype=torch.float64)
+
+        def log_prob(value):
+            return torch.func.functional_call(Scored(likelihood), {"likelihood.raw_nu": value}, (0 * x, x))
+
+        assert torch.autograd.gradcheck(log_prob, (torch.tensor(-2.0, dtype=torch.float64, requires_grad=True),))
+
+    def test_the_scale_and_the_degrees_of_freedom_are_learned(self):
+        rng = np.random.default_rng(0)
+        x = torch.from_numpy(scipy.stats.t(4.0, 0.0, 0.3).rvs((300, 100), random_state=rng))
+        likelihood = StudentT().double()
+        optimizer = torch.optim.Adam(likelihood.parameters(), lr=0.05)
+        for batch in x.repeat(2, 1):
+            optimizer.zero_grad()
+            likelihood.update_scale(torch.zeros_like(batch), batch)
+            (-likelihood.log_prob(torch.zeros_like(batch), batch).mean()).backward()
+            optimizer.step()
+        nu, _, scale = scipy.stats.t.fit(x.flatten()[::10], floc=0)
+        assert float(likelihood.scale) == pytest.approx(scale, rel=0.1)
+        assert float(likelihood.nu.detach()) == pytest.approx(nu, rel=0.35)
+
+    def test_what_is_hidden_does_not_count_for_the_scale(self):
+        torch.manual_seed(0)
+        x, weight = 0.2 * torch.randn(64, 10), torch.zeros(64, 10)
+        weight[:, :5] = 1
+        x[:, 5:] = 100
+        likelihood = StudentT()
+        for _ in range(20):
+            likelihood.update_scale(torch.zeros_like(x), x, weight)
+        assert float(likelihood.scale.detach()) == pytest.approx(0.2, rel=0.2)
+
+    @pytest.mark.slow
+    def test_gross_outliers_do_not_bend_the_model(self):
+        """5 % of the cells are replaced by far numbers: the others are reconstructed better than with a Gaussian."""
+        rng = np.random.default_rng(0)
+        clean = rng.normal(size=(500, 2)) @ rng.normal(size=(2, 12)) + 0.1 * rng.normal(size=(500, 12))
+        is_outlier = rng.random(clean.shape) < 0.05
+        X = np.where(is_outlier, 20 * rng.normal(size=clean.shape), clean)
+        errors = {}
+        for name in ("gaussian", "student_t"):
+            model = narrows.AE(
+                2, likelihood=name, hidden=(32,), max_epochs=60, learning_rate=3e-3, random_state=0, device="cpu"
+            )
+            errors[name] = np.square(model.fit(X).reconstruct(X) - clean)[~is_outlier].mean()
+        assert errors["student_t"] < 0.7 * errors["gaussian"]
+
+
+# locations in and beyond the range, and scales from their floor to their ceiling
+LOGISTIC = [(m, s) for m in (-3.0, -0.01, 0.0, 0.3, 0.5019, 0.998, 1.0, 40.0) for s in (-30.0, -4.0, 0.0, 3.0, 9.0)]
+
+
+class TestDiscretizedLogistic:
+    LEVELS = torch.arange(256, dtype=torch.float64) / 255
+
+    def probabilities(self, params):
+        """P of each level for one entry: 256 numbers, from params (2)."""
+        params = torch.as_tensor(params, dtype=torch.float64)[:, None].expand(2, 256).reshape(1, -1)
+        return DiscretizedLogistic().log_prob(params, self.LEVELS[None])[0].exp()
+
+    @pytest.mark.parametrize("params", LOGISTIC)
+    def test_probabilities_add_up_to_one(self, params):
+        assert float(self.probabilities(params).sum()) == pytest.approx(1, abs=1e-12)
+
+    @pytest.mark.parametrize("params", LOGISTIC)
+    def test_the_mean_is_within_a_fifth_of_a_level(self, params):
+        o = torch.tensor(params, dtype=torch.float64)[None]
+        expected = (self.probabilities(params) * self.LEVELS).sum()
+        assert float(DiscretizedLogistic().mean(o)) == pytest.approx(float(expected), abs=0.2 / 255)
+
+    def test_is_the_mass_of_scipys_logistic(self):
+        m, log_scale = DiscretizedLogistic().split(torch.tensor([[0.4, -0.5]], dtype=torch.float64))
+        law = scipy.stats.logistic(float(m), float(log_scale.exp()))
+        edges = (np.arange(255) + 0.5) / 255
+        cumulative = np.concatenate([[0.0], law.cdf(edges), [1.0]])
+        np.testing.assert_allclose(self.probabilities((0.4, -0.5)), np.diff(cumulative), rtol=1e-9, atol=1e-13)
+
+    def test_draws_are_levels_with_these_probabilities(self):
+        torch.manual_seed(0)
+        n = 40_000
+        o = torch.tensor([0.05, -0.5], dtype=torch.float64)[None].expand(n, -1)
+        x = DiscretizedLogistic().sample(o)
+        assert DiscretizedLogistic().contains(x).all()
+        counts = np.bincount((x[:, 0] * 255).round().long().numpy(), minlength=256)
+        expected = n * self.probabilities((0.05, -0.5)).numpy()
+        often = expected > 20
+        chi2 = np.square(counts - expected)[often] / expected[often]
+        assert chi2.sum() < scipy.stats.chi2.isf(1e-4, often.sum())
+
+    @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+    def test_gradients_are_finite_far_from_the_data(self, dtype):
+        o = torch.tensor([[-1e4, 0.0, 1e4, 0.5], [-1e3, -1e3, 0.0, 1e3]], dtype=dtype).reshape(1, -1).requires_grad_()
+        x = torch.tensor([[1.0, 128 / 255, 0.0, 1.0]], dtype=dtype)
+        nats = DiscretizedLogistic().log_prob(o, x)
+        nats.sum().backward()
+        assert torch.isfinite(nats).all()
+        assert torch.isfinite(o.grad).all()
+
+    def test_gradient(self):
+        torch.manual_seed(0)
+        o = torch.randn(3, 8, dtype=torch.float64).requires_grad_()
+        x = torch.randint(256, (3, 4)).double() / 255
+        assert torch.autograd.gradcheck(lambda o: DiscretizedLogistic().log_prob(o, x), (o,))
+
+    def test_8_bit_images_are_levels_after_prepare(self):
+        X = np.random.default_rng(0).integers(0, 256, (20, 9, 9)).astype(np.uint8)
+        assert DiscretizedLogistic().contains(schema_of(X).prepare(torch.from_numpy(X), torch.float32)).all()
+
+    @pytest.mark.parametrize("X", [np.random.default_rng(0).random((30, 9, 9)), np.arange(60.0).reshape(15, 4)])
+    def test_other_data_are_refused(self, X):
+        with pytest.raises(
+            ValueError, match=r'the 256 levels 0, 1/255, \.\.\., 1 of 8-bit images .* "discretized_logistic"'
+        ):
+            narrows.VAE(2, likelihood="discretized_logistic", device="cpu").fit(X)

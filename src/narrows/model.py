@@ -14,7 +14,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-from narrows.bottlenecks import Bottleneck, Label, PriorCode, Stochastic, as_prior_code, as_stochastic, label_of
+from narrows.bottlenecks import Bottleneck, Label, PriorCode, Sample, Stochastic, as_prior_code, as_stochastic, label_of
 from narrows.corruptions import Corruption
 from narrows.likelihoods import Likelihood
 from narrows.networks import Decoder, LevelDecoder
@@ -100,9 +100,36 @@ class Autoencoder(nn.Module):
         # a batch has labels if the code has columns for them
         code = self.bottleneck(h, batch.label) if self.bottleneck.n_classes else self.bottleneck(h)
         weight = product(corrupted.scored, batch.observed, batch.weight)
+        if (stochastic := self.stochastic) is not None and stochastic.uses_likelihood:
+            assert isinstance(h, Tensor)  # only sparse codes take a deferred layer
+            columns = code.z[:, self.bottleneck.n_components :]
+            z, log_q, log_p = self.draw(h, stochastic.noise(h), batch.target, weight, columns)
+            code = code._replace(dense=torch.cat([z, columns], 1), costs={**code.costs, "kl": log_q - log_p})
         skipped = None if self.skip is None else self.skip(corrupted.x)
         params = self.complete(self.decode_code(code), corrupted.x, skipped)
         return Output(code, params, weight, h, corrupted.scored, skipped)
+
+    def draw(
+        self, h: Tensor, eps: Tensor, target: Tensor, weight: Tensor | None = None, columns: Tensor | None = None
+    ) -> Sample:
+        """Draw a stochastic code from the posterior of each example: the posterior of which `Sample` is a draw.
+
+        Parameters
+        ----------
+        h : B x n_inputs, output of the encoder.
+        eps : B x n_noise.
+        target : B x ... data that the likelihood scores, without NaN.
+        weight : weight of each entry of the target, or None for 1.
+        columns : B x C, the columns of labels; None without labels.
+        """
+        code = self.stochastic
+        assert code is not None
+
+        def log_likelihood(z: Tensor) -> Tensor:
+            params = self.decoder(z if columns is None else torch.cat([z, columns], 1))
+            return self.likelihood.score(params, target, weight)
+
+        return code.sample_given(h, eps, log_likelihood)
 
     def complete(self, decoded: Tensor, x: Tensor, skipped: Tensor | None) -> Tensor:
         """Return the parameters of the likelihood from the decoder's output for any code (B x params_shape each).

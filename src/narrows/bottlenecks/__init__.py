@@ -17,6 +17,8 @@ from narrows.bottlenecks.discrete import Discrete
 from narrows.bottlenecks.finite_scalar import FiniteScalar
 from narrows.bottlenecks.flow import FlowPosterior, PlanarPosterior
 from narrows.bottlenecks.gaussian import Gaussian
+from narrows.bottlenecks.hamiltonian import Hamiltonian
+from narrows.bottlenecks.hyperbolic import WrappedNormal
 from narrows.bottlenecks.interpolation import lerp, slerp
 from narrows.bottlenecks.labels import (
     UNKNOWN,
@@ -38,6 +40,7 @@ from narrows.bottlenecks.residual import ResidualQuantizer
 from narrows.bottlenecks.selective import BatchTopK, Gated, JumpReLU, Selective, TopK, normal_threshold
 from narrows.bottlenecks.selector import Selector
 from narrows.bottlenecks.sparse import L1, KLRate, Sparse
+from narrows.bottlenecks.spherical import VonMisesFisher
 
 __all__ = [
     "ACTIVE_VARIANCE",
@@ -52,6 +55,7 @@ __all__ = [
     "FlowPosterior",
     "Gated",
     "Gaussian",
+    "Hamiltonian",
     "Hidden",
     "Joint",
     "JumpReLU",
@@ -74,6 +78,8 @@ __all__ = [
     "Stochastic",
     "TopK",
     "VectorQuantizer",
+    "VonMisesFisher",
+    "WrappedNormal",
     "active_components",
     "as_discrete",
     "as_prior_code",

@@ -7,6 +7,7 @@ its class.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
@@ -201,6 +202,7 @@ class Stochastic(PriorCode):
     n_noise : number of noise values for one draw from the posterior.
     has_categories : True if groups of components stand for the values of a category. Then log q and log p hold
         probabilities, and a fitted model keeps the order of the components. Other components are sorted by their nats.
+    uses_likelihood : True if draws depend on log p(x | z), so that `sample_given` must make them.
     """
 
     costs: tuple[str, ...] = ("kl",)
@@ -208,14 +210,28 @@ class Stochastic(PriorCode):
     weight_decay = (0.03, "the noise of a stochastic code already prevents over-fitting")
     n_noise: int
     has_categories: bool = False
+    uses_likelihood: bool = False
 
     @abstractmethod
     def sample(self, h: Tensor, eps: Tensor) -> Sample:
         """Draw from the posterior of each example: h is B x n_inputs, the noise eps B x n_noise."""
 
+    def sample_given(self, h: Tensor, eps: Tensor, log_likelihood: Callable[[Tensor], Tensor]) -> Sample:
+        """Draw from the posterior of each example, with log p(x | z) as a function from codes (B x L) to nats (B).
+
+        It is the same as `sample` unless `uses_likelihood` is True. `log_q` may then be the log density of z and of
+        other variables, less their target log density: E p(x, z) / q is p(x) in any case.
+        """
+        return self.sample(h, eps)
+
     @abstractmethod
     def kl_per_component(self, h: Tensor) -> Tensor | None:
         """Return KL(q(z | x) || p(z)) in nats for each example and component (B x L); None without a closed form."""
+
+    def kl(self, h: Tensor) -> Tensor | None:
+        """Return KL(q(z | x) || p(z)) in nats for each example (B); None if it must be estimated from draws."""
+        kl = self.kl_per_component(h)
+        return None if kl is None else kl.sum(1)
 
     @property
     def prior_std(self) -> Tensor | None:
@@ -243,8 +259,8 @@ class Stochastic(PriorCode):
     def code(self, h: Tensor, eps: Tensor) -> Code:
         """Return the code drawn with eps (B x n_noise). Its cost "kl" is the closed form, or else log q - log p."""
         z, log_q, log_p = self.sample(h, eps)
-        kl = self.kl_per_component(h)
-        return Code(z, {"kl": log_q - log_p if kl is None else kl.sum(1)})
+        kl = self.kl(h)
+        return Code(z, {"kl": log_q - log_p if kl is None else kl})
 
     def health(self, h: Tensor) -> dict[str, float]:
         """Return `active_components`, the number of components that differ between examples."""

@@ -15,7 +15,7 @@ https://arxiv.org/abs/1611.01144.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -169,6 +169,7 @@ class Joint(Stochastic):
         self.n_prior_noise = 0 if prior_code is None else prior_code.n_prior_noise
         self.n_unscaled_noise = 0 if prior_code is None else prior_code.n_unscaled_noise
         self.has_categories = stochastic is not None and stochastic.has_categories
+        self.uses_likelihood = stochastic is not None and stochastic.uses_likelihood
 
     @property
     def aux_active(self) -> int:
@@ -202,6 +203,10 @@ class Joint(Stochastic):
         """Draw the free part (B x L) from its posterior."""
         return self._stochastic.sample(self._free_inputs(h), eps)
 
+    def sample_given(self, h: Tensor, eps: Tensor, log_likelihood: Callable[[Tensor], Tensor]) -> Sample:
+        """Draw the free part (B x L) from its posterior, given log p(x | z) as a function of the free part."""
+        return self._stochastic.sample_given(self._free_inputs(h), eps, log_likelihood)
+
     def from_prior(self, eps: Tensor) -> Tensor:
         """Draw the free part (n x L) from its prior."""
         return self._prior_code.from_prior(eps)
@@ -213,6 +218,10 @@ class Joint(Stochastic):
     def kl_per_component(self, h: Tensor) -> Tensor | None:
         """Return the KL of each component of the free part (B x L), or None."""
         return self._stochastic.kl_per_component(self._free_inputs(h))
+
+    def kl(self, h: Tensor) -> Tensor | None:
+        """Return the KL of the free part (B), or None."""
+        return self._stochastic.kl(self._free_inputs(h))
 
     @property
     def prior_std(self) -> Tensor | None:

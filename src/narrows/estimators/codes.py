@@ -1,12 +1,19 @@
-"""Codes that know the index of the data frame that they were made from."""
+"""Codes that know the index of the data frame that they were made from; draws of codes."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from narrows.data import is_sparse
+from narrows.evaluation.scores import draw_posterior
+from narrows.fitted import FittedModel
+from narrows.model import inference_mode
+
+_BLOCK = 500  # rows whose draws need passes through the decoder and back
 
 
 class Codes(np.ndarray):
@@ -61,3 +68,21 @@ def check_codes(Z: Any, n_components: int, owner: str) -> Any:
     if Z.dtype.kind not in "biuf" or not np.isfinite(Z.tocsr().data if is_sparse(Z) else Z).all():
         raise ValueError(f"Codes for {owner} must be finite numbers.")
     return Z
+
+
+def draw_codes(estimator: FittedModel, rows: Tensor, seed: int) -> Tensor:
+    """Draw a stochastic code of each of `rows` (n x schema.shape, on the model's scale): n x L, in float64, on the CPU.
+
+    The components are in the bottleneck's own order.
+    """
+    model, code = estimator.module(), estimator.module().stochastic
+    assert code is not None
+    eps = torch.randn(len(rows), code.n_noise, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    like = next(code.parameters(), eps)  # float64 for a code without parameters
+    with inference_mode(model):
+        if code.uses_likelihood:
+            parts = zip(rows.split(_BLOCK), eps.split(_BLOCK), strict=True)
+            z = torch.cat([draw_posterior(model, x.to(like), noise.to(like)).z.detach() for x, noise in parts])
+        else:
+            z = code.sample(estimator.apply(model.encoder, rows).to(like), eps.to(like)).z.detach()
+    return z.double().cpu()

@@ -7,7 +7,7 @@ from typing import Any, Literal, overload
 import numpy as np
 from torch import nn
 
-from narrows.estimators import maps, models, tables
+from narrows.estimators import maps, models, selection, tables
 from narrows.estimators.base import Estimator
 from narrows.estimators.decoding import CodeEstimator
 
@@ -36,6 +36,1015 @@ class Shared(Estimator):
     max_examples: int | None
     buffer_size: int | Literal["auto"]
 
+class VQVAE(Shared, CodeEstimator):
+    """The vector-quantised autoencoder: its code is whole numbers, each the index of a learned vector."""
+
+    n_components: int
+    n_codes: int
+    group_size: int | Literal["auto"]
+    commitment: float
+    conditional: bool
+    label_weight: float
+    network: (
+        Literal["auto", "mlp", "conv"]
+        | nn.Module
+        | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module]
+    )
+    hidden: Sequence[int] | Literal["auto"]
+    likelihood: Literal[
+        "auto",
+        "bernoulli",
+        "continuous_bernoulli",
+        "gaussian",
+        "heteroscedastic",
+        "student_t",
+        "discretized_logistic",
+        "poisson",
+        "negative_binomial",
+    ]
+    def __init__(
+        self,
+        n_components: int = 16,
+        *,
+        n_codes: int = 256,
+        group_size: int | Literal["auto"] = 1,
+        commitment: float = 0.25,
+        conditional: bool = False,
+        label_weight: float = 10.0,
+        network: Literal["auto", "mlp", "conv"]
+        | nn.Module
+        | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module] = "auto",
+        hidden: Sequence[int] | Literal["auto"] = "auto",
+        likelihood: Literal[
+            "auto",
+            "bernoulli",
+            "continuous_bernoulli",
+            "gaussian",
+            "heteroscedastic",
+            "student_t",
+            "discretized_logistic",
+            "poisson",
+            "negative_binomial",
+        ] = "auto",
+        columns: Any = None,
+        max_levels: int | None = 256,
+        batch_size: int | Literal["auto"] = "auto",
+        learning_rate: float | Literal["auto"] = "auto",
+        weight_decay: float | Literal["auto"] = "auto",
+        max_epochs: int | Literal["auto"] = "auto",
+        max_time: float | None = None,
+        early_stopping: bool = True,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int | Literal["auto"] = "auto",
+        contamination: float | Literal["auto"] = "auto",
+        device: str = "auto",
+        precision: Literal["auto", "float32", "bfloat16", "float64"] = "auto",
+        compile: bool | Literal["auto"] = "auto",
+        sharded: bool | Literal["auto"] = "auto",
+        checkpoint: str | Path | None = None,
+        track: Any = None,
+        random_state: int | np.random.RandomState | np.random.Generator | None = None,
+        verbose: int | Literal["auto"] = "auto",
+        max_examples: int | None = None,
+        buffer_size: int | Literal["auto"] = "auto",
+    ) -> None:
+        """The vector-quantised autoencoder: its code is whole numbers, each the index of a learned vector.
+
+        van den Oord, Vinyals and Kavukcuoglu, Neural discrete representation learning (2017), https://arxiv.org/abs/1711.00937.
+
+        Parameters
+        ----------
+        n_components : an int in the range [1, inf), default 16
+            Number of components: the length of each code.
+        n_codes : an int in the range [2, inf), default 256
+            Number of learned vectors; each group of components is one of them.
+        group_size : an int in the range [1, inf) or 'auto', default 1
+            Number of components in a group; it must divide n_components; 'auto' is the largest such number up to 4.
+        commitment : a float in the range [0, inf), default 0.25
+            Weight of the distance from the encoder's output to its vectors.
+        conditional : one of True, False, default False
+            True to give the decoder the label of each example: fit(X, y), then sample(n, y=label).
+        label_weight : a float in the range [0, inf), default 10.0
+            Weight of the label's loss relative to the reconstruction's; only used if some labels are missing.
+        network : one of 'auto', 'mlp', 'conv', a torch.nn.Module, or a pair (encoder, decoder) of such, default 'auto'
+            Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
+        hidden : a sequence of ints of at least 1 or 'auto', default 'auto'
+            Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model; 'auto' follows the rows, the columns and `max_time`.
+        likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'student_t', 'discretized_logistic', 'poisson', 'negative_binomial', default 'auto'
+            Distribution of the data given the code; 'auto' chooses by the data.
+
+        Other Parameters
+        ----------------
+        columns : a dict from columns to kinds, or None, default None
+            Kinds of columns of a table, such as {'zip': 'categorical'}, one of real, heavy_tailed, integer, count, binary, categorical, ordered, datetime, duration, constant, identifier, text ('identifier' leaves a column out); None finds all.
+        max_levels : an int in the range [2, inf) or None, default 256
+            Largest number of levels of a column of a table; rarer values become one level, `other`, which is given back as missing; None keeps all.
+        batch_size : an int in the range [1, inf) or 'auto', default 'auto'
+            Number of examples in each training step.
+        learning_rate : a float in the range (0, inf) or 'auto', default 'auto'
+            Highest learning rate of AdamW.
+        weight_decay : a float in the range [0, inf) or 'auto', default 'auto'
+            Weight decay of AdamW, against over-fitting.
+        max_epochs : an int in the range [1, inf) or 'auto', default 'auto'
+            Largest number of passes over the training data.
+        max_time : a float in the range (0, inf) or None, default None
+            Time limit of the training, in seconds; None for no limit.
+        early_stopping : one of True, False, default True
+            True to hold out rows, cool down and end when their loss stops falling, and keep the best weights.
+        validation_fraction : a float in the range (0, 1), default 0.1
+            Share of the rows to hold out for early stopping.
+        n_iter_no_change : an int in the range [1, inf) or 'auto', default 'auto'
+            Validations without improvement before the cool-down; 'auto' is 10, MapAE: 25.
+        contamination : a float in the range (0, 0.5] or 'auto', default 'auto'
+            Expected share of new rows to call outliers; 'auto' is 0.05.
+        device : a device's name, such as 'auto', 'cpu', 'cuda', default 'auto'
+            Device to compute on; 'auto' is a GPU if there is one, otherwise the CPU.
+        precision : one of 'auto', 'float32', 'bfloat16', 'float64', default 'auto'
+            Dtype of matrix products; with 'bfloat16', weights and losses stay in float32.
+        compile : one of True, False or 'auto', default 'auto'
+            True to compile the training step (torch.compile); 'auto' does so if it saves time.
+        sharded : one of True, False or 'auto', default 'auto'
+            True to split the model over the processes; False for a full copy in each process.
+        checkpoint : a folder's path or None, default None
+            Folder for checkpoints; `fit` resumes from a checkpoint in it; None for no checkpoints.
+        track : None, a .jsonl file, 'tensorboard:FOLDER', 'mlflow:EXPERIMENT', 'wandb:PROJECT', an object with log(step, values) and finish(), or a list of these, default None
+            Where to log the losses during the training.
+        random_state : an int, a numpy RandomState or Generator, or None, default None
+            Seed of all random numbers; None takes a new one in each fit.
+        verbose : an int in the range [0, inf) or 'auto', default 'auto'
+            'auto' for a progress bar where it takes more than 2 seconds and somebody watches; 0 for no output, 1 for a bar and the decisions, 2 also for a line per validation.
+        max_examples : an int in the range [2, inf) or None, default None
+            Largest number of training examples in all steps; of an iterator, of rows to read; None for no limit.
+        buffer_size : an int in the range [8, inf) or 'auto', default 'auto'
+            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 256 MiB.
+        """
+
+class RQVAE(Shared, CodeEstimator):
+    """The residual-quantised autoencoder: a code is a sum of learned vectors, and the first of them are a coarser code."""
+
+    n_components: int
+    n_levels: int
+    n_codes: int
+    prefix_share: float
+    commitment: float
+    conditional: bool
+    label_weight: float
+    network: (
+        Literal["auto", "mlp", "conv"]
+        | nn.Module
+        | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module]
+    )
+    hidden: Sequence[int] | Literal["auto"]
+    likelihood: Literal[
+        "auto",
+        "bernoulli",
+        "continuous_bernoulli",
+        "gaussian",
+        "heteroscedastic",
+        "student_t",
+        "discretized_logistic",
+        "poisson",
+        "negative_binomial",
+    ]
+    def __init__(
+        self,
+        n_components: int = 16,
+        *,
+        n_levels: int = 8,
+        n_codes: int = 256,
+        prefix_share: float = 0.0,
+        commitment: float = 0.25,
+        conditional: bool = False,
+        label_weight: float = 10.0,
+        network: Literal["auto", "mlp", "conv"]
+        | nn.Module
+        | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module] = "auto",
+        hidden: Sequence[int] | Literal["auto"] = "auto",
+        likelihood: Literal[
+            "auto",
+            "bernoulli",
+            "continuous_bernoulli",
+            "gaussian",
+            "heteroscedastic",
+            "student_t",
+            "discretized_logistic",
+            "poisson",
+            "negative_binomial",
+        ] = "auto",
+        columns: Any = None,
+        max_levels: int | None = 256,
+        batch_size: int | Literal["auto"] = "auto",
+        learning_rate: float | Literal["auto"] = "auto",
+        weight_decay: float | Literal["auto"] = "auto",
+        max_epochs: int | Literal["auto"] = "auto",
+        max_time: float | None = None,
+        early_stopping: bool = True,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int | Literal["auto"] = "auto",
+        contamination: float | Literal["auto"] = "auto",
+        device: str = "auto",
+        precision: Literal["auto", "float32", "bfloat16", "float64"] = "auto",
+        compile: bool | Literal["auto"] = "auto",
+        sharded: bool | Literal["auto"] = "auto",
+        checkpoint: str | Path | None = None,
+        track: Any = None,
+        random_state: int | np.random.RandomState | np.random.Generator | None = None,
+        verbose: int | Literal["auto"] = "auto",
+        max_examples: int | None = None,
+        buffer_size: int | Literal["auto"] = "auto",
+    ) -> None:
+        """The residual-quantised autoencoder: a code is a sum of learned vectors, and the first of them are a coarser code.
+
+        Lee et al., Autoregressive image generation using residual quantization (2022), https://arxiv.org/abs/2203.01941; Zeghidour et al., SoundStream: an end-to-end neural audio codec (2021), https://arxiv.org/abs/2107.03312.
+
+        Parameters
+        ----------
+        n_components : an int in the range [1, inf), default 16
+            Number of components: the length of each code.
+        n_levels : an int in the range [1, inf), default 8
+            Number of learned vectors whose sum is a code, from coarse to fine.
+        n_codes : an int in the range [2, inf), default 256
+            Number of learned vectors of each level to choose from.
+        prefix_share : a float in the range [0, 1], default 0.0
+            Share of the training examples that are decoded from some first levels only.
+        commitment : a float in the range [0, inf), default 0.25
+            Weight of the distance from the encoder's output to its vectors.
+        conditional : one of True, False, default False
+            True to give the decoder the label of each example: fit(X, y), then sample(n, y=label).
+        label_weight : a float in the range [0, inf), default 10.0
+            Weight of the label's loss relative to the reconstruction's; only used if some labels are missing.
+        network : one of 'auto', 'mlp', 'conv', a torch.nn.Module, or a pair (encoder, decoder) of such, default 'auto'
+            Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
+        hidden : a sequence of ints of at least 1 or 'auto', default 'auto'
+            Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model; 'auto' follows the rows, the columns and `max_time`.
+        likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'student_t', 'discretized_logistic', 'poisson', 'negative_binomial', default 'auto'
+            Distribution of the data given the code; 'auto' chooses by the data.
+
+        Other Parameters
+        ----------------
+        columns : a dict from columns to kinds, or None, default None
+            Kinds of columns of a table, such as {'zip': 'categorical'}, one of real, heavy_tailed, integer, count, binary, categorical, ordered, datetime, duration, constant, identifier, text ('identifier' leaves a column out); None finds all.
+        max_levels : an int in the range [2, inf) or None, default 256
+            Largest number of levels of a column of a table; rarer values become one level, `other`, which is given back as missing; None keeps all.
+        batch_size : an int in the range [1, inf) or 'auto', default 'auto'
+            Number of examples in each training step.
+        learning_rate : a float in the range (0, inf) or 'auto', default 'auto'
+            Highest learning rate of AdamW.
+        weight_decay : a float in the range [0, inf) or 'auto', default 'auto'
+            Weight decay of AdamW, against over-fitting.
+        max_epochs : an int in the range [1, inf) or 'auto', default 'auto'
+            Largest number of passes over the training data.
+        max_time : a float in the range (0, inf) or None, default None
+            Time limit of the training, in seconds; None for no limit.
+        early_stopping : one of True, False, default True
+            True to hold out rows, cool down and end when their loss stops falling, and keep the best weights.
+        validation_fraction : a float in the range (0, 1), default 0.1
+            Share of the rows to hold out for early stopping.
+        n_iter_no_change : an int in the range [1, inf) or 'auto', default 'auto'
+            Validations without improvement before the cool-down; 'auto' is 10, MapAE: 25.
+        contamination : a float in the range (0, 0.5] or 'auto', default 'auto'
+            Expected share of new rows to call outliers; 'auto' is 0.05.
+        device : a device's name, such as 'auto', 'cpu', 'cuda', default 'auto'
+            Device to compute on; 'auto' is a GPU if there is one, otherwise the CPU.
+        precision : one of 'auto', 'float32', 'bfloat16', 'float64', default 'auto'
+            Dtype of matrix products; with 'bfloat16', weights and losses stay in float32.
+        compile : one of True, False or 'auto', default 'auto'
+            True to compile the training step (torch.compile); 'auto' does so if it saves time.
+        sharded : one of True, False or 'auto', default 'auto'
+            True to split the model over the processes; False for a full copy in each process.
+        checkpoint : a folder's path or None, default None
+            Folder for checkpoints; `fit` resumes from a checkpoint in it; None for no checkpoints.
+        track : None, a .jsonl file, 'tensorboard:FOLDER', 'mlflow:EXPERIMENT', 'wandb:PROJECT', an object with log(step, values) and finish(), or a list of these, default None
+            Where to log the losses during the training.
+        random_state : an int, a numpy RandomState or Generator, or None, default None
+            Seed of all random numbers; None takes a new one in each fit.
+        verbose : an int in the range [0, inf) or 'auto', default 'auto'
+            'auto' for a progress bar where it takes more than 2 seconds and somebody watches; 0 for no output, 1 for a bar and the decisions, 2 also for a line per validation.
+        max_examples : an int in the range [2, inf) or None, default None
+            Largest number of training examples in all steps; of an iterator, of rows to read; None for no limit.
+        buffer_size : an int in the range [8, inf) or 'auto', default 'auto'
+            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 256 MiB.
+        """
+
+class FSQAE(Shared, CodeEstimator):
+    """The finite-scalar-quantised autoencoder: each component is rounded to one of a few values; no vectors to learn."""
+
+    n_components: int
+    n_values: int | Sequence[int]
+    conditional: bool
+    label_weight: float
+    network: (
+        Literal["auto", "mlp", "conv"]
+        | nn.Module
+        | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module]
+    )
+    hidden: Sequence[int] | Literal["auto"]
+    likelihood: Literal[
+        "auto",
+        "bernoulli",
+        "continuous_bernoulli",
+        "gaussian",
+        "heteroscedastic",
+        "student_t",
+        "discretized_logistic",
+        "poisson",
+        "negative_binomial",
+    ]
+    def __init__(
+        self,
+        n_components: int = 16,
+        *,
+        n_values: int | Sequence[int] = 8,
+        conditional: bool = False,
+        label_weight: float = 10.0,
+        network: Literal["auto", "mlp", "conv"]
+        | nn.Module
+        | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module] = "auto",
+        hidden: Sequence[int] | Literal["auto"] = "auto",
+        likelihood: Literal[
+            "auto",
+            "bernoulli",
+            "continuous_bernoulli",
+            "gaussian",
+            "heteroscedastic",
+            "student_t",
+            "discretized_logistic",
+            "poisson",
+            "negative_binomial",
+        ] = "auto",
+        columns: Any = None,
+        max_levels: int | None = 256,
+        batch_size: int | Literal["auto"] = "auto",
+        learning_rate: float | Literal["auto"] = "auto",
+        weight_decay: float | Literal["auto"] = "auto",
+        max_epochs: int | Literal["auto"] = "auto",
+        max_time: float | None = None,
+        early_stopping: bool = True,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int | Literal["auto"] = "auto",
+        contamination: float | Literal["auto"] = "auto",
+        device: str = "auto",
+        precision: Literal["auto", "float32", "bfloat16", "float64"] = "auto",
+        compile: bool | Literal["auto"] = "auto",
+        sharded: bool | Literal["auto"] = "auto",
+        checkpoint: str | Path | None = None,
+        track: Any = None,
+        random_state: int | np.random.RandomState | np.random.Generator | None = None,
+        verbose: int | Literal["auto"] = "auto",
+        max_examples: int | None = None,
+        buffer_size: int | Literal["auto"] = "auto",
+    ) -> None:
+        """The finite-scalar-quantised autoencoder: each component is rounded to one of a few values; no vectors to learn.
+
+        Mentzer et al., Finite scalar quantization: VQ-VAE made simple (2023), https://arxiv.org/abs/2309.15505.
+
+        Parameters
+        ----------
+        n_components : an int in the range [1, inf), default 16
+            Number of components: the length of each code.
+        n_values : an int in the range [2, inf) or a sequence of ints of at least 2, one for each component, default 8
+            Number of values that a component can have; one number for all, or one for each.
+        conditional : one of True, False, default False
+            True to give the decoder the label of each example: fit(X, y), then sample(n, y=label).
+        label_weight : a float in the range [0, inf), default 10.0
+            Weight of the label's loss relative to the reconstruction's; only used if some labels are missing.
+        network : one of 'auto', 'mlp', 'conv', a torch.nn.Module, or a pair (encoder, decoder) of such, default 'auto'
+            Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
+        hidden : a sequence of ints of at least 1 or 'auto', default 'auto'
+            Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model; 'auto' follows the rows, the columns and `max_time`.
+        likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'student_t', 'discretized_logistic', 'poisson', 'negative_binomial', default 'auto'
+            Distribution of the data given the code; 'auto' chooses by the data.
+
+        Other Parameters
+        ----------------
+        columns : a dict from columns to kinds, or None, default None
+            Kinds of columns of a table, such as {'zip': 'categorical'}, one of real, heavy_tailed, integer, count, binary, categorical, ordered, datetime, duration, constant, identifier, text ('identifier' leaves a column out); None finds all.
+        max_levels : an int in the range [2, inf) or None, default 256
+            Largest number of levels of a column of a table; rarer values become one level, `other`, which is given back as missing; None keeps all.
+        batch_size : an int in the range [1, inf) or 'auto', default 'auto'
+            Number of examples in each training step.
+        learning_rate : a float in the range (0, inf) or 'auto', default 'auto'
+            Highest learning rate of AdamW.
+        weight_decay : a float in the range [0, inf) or 'auto', default 'auto'
+            Weight decay of AdamW, against over-fitting.
+        max_epochs : an int in the range [1, inf) or 'auto', default 'auto'
+            Largest number of passes over the training data.
+        max_time : a float in the range (0, inf) or None, default None
+            Time limit of the training, in seconds; None for no limit.
+        early_stopping : one of True, False, default True
+            True to hold out rows, cool down and end when their loss stops falling, and keep the best weights.
+        validation_fraction : a float in the range (0, 1), default 0.1
+            Share of the rows to hold out for early stopping.
+        n_iter_no_change : an int in the range [1, inf) or 'auto', default 'auto'
+            Validations without improvement before the cool-down; 'auto' is 10, MapAE: 25.
+        contamination : a float in the range (0, 0.5] or 'auto', default 'auto'
+            Expected share of new rows to call outliers; 'auto' is 0.05.
+        device : a device's name, such as 'auto', 'cpu', 'cuda', default 'auto'
+            Device to compute on; 'auto' is a GPU if there is one, otherwise the CPU.
+        precision : one of 'auto', 'float32', 'bfloat16', 'float64', default 'auto'
+            Dtype of matrix products; with 'bfloat16', weights and losses stay in float32.
+        compile : one of True, False or 'auto', default 'auto'
+            True to compile the training step (torch.compile); 'auto' does so if it saves time.
+        sharded : one of True, False or 'auto', default 'auto'
+            True to split the model over the processes; False for a full copy in each process.
+        checkpoint : a folder's path or None, default None
+            Folder for checkpoints; `fit` resumes from a checkpoint in it; None for no checkpoints.
+        track : None, a .jsonl file, 'tensorboard:FOLDER', 'mlflow:EXPERIMENT', 'wandb:PROJECT', an object with log(step, values) and finish(), or a list of these, default None
+            Where to log the losses during the training.
+        random_state : an int, a numpy RandomState or Generator, or None, default None
+            Seed of all random numbers; None takes a new one in each fit.
+        verbose : an int in the range [0, inf) or 'auto', default 'auto'
+            'auto' for a progress bar where it takes more than 2 seconds and somebody watches; 0 for no output, 1 for a bar and the decisions, 2 also for a line per validation.
+        max_examples : an int in the range [2, inf) or None, default None
+            Largest number of training examples in all steps; of an iterator, of rows to read; None for no limit.
+        buffer_size : an int in the range [8, inf) or 'auto', default 'auto'
+            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 256 MiB.
+        """
+
+class CATVAE(Shared, CodeEstimator):
+    """The categorical VAE: a code is a value of each of some categories, which are drawn in the training."""
+
+    n_components: int
+    n_categories: int | Literal["auto"]
+    beta: float
+    kl_warmup: float
+    conditional: bool
+    label_weight: float
+    network: (
+        Literal["auto", "mlp", "conv"]
+        | nn.Module
+        | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module]
+    )
+    hidden: Sequence[int] | Literal["auto"]
+    likelihood: Literal[
+        "auto",
+        "bernoulli",
+        "continuous_bernoulli",
+        "gaussian",
+        "heteroscedastic",
+        "student_t",
+        "discretized_logistic",
+        "poisson",
+        "negative_binomial",
+    ]
+    def __init__(
+        self,
+        n_components: int = 100,
+        *,
+        n_categories: int | Literal["auto"] = "auto",
+        beta: float = 1.0,
+        kl_warmup: float = 0.1,
+        conditional: bool = False,
+        label_weight: float = 10.0,
+        network: Literal["auto", "mlp", "conv"]
+        | nn.Module
+        | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module] = "auto",
+        hidden: Sequence[int] | Literal["auto"] = "auto",
+        likelihood: Literal[
+            "auto",
+            "bernoulli",
+            "continuous_bernoulli",
+            "gaussian",
+            "heteroscedastic",
+            "student_t",
+            "discretized_logistic",
+            "poisson",
+            "negative_binomial",
+        ] = "auto",
+        columns: Any = None,
+        max_levels: int | None = 256,
+        batch_size: int | Literal["auto"] = "auto",
+        learning_rate: float | Literal["auto"] = "auto",
+        weight_decay: float | Literal["auto"] = "auto",
+        max_epochs: int | Literal["auto"] = "auto",
+        max_time: float | None = None,
+        early_stopping: bool = True,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int | Literal["auto"] = "auto",
+        contamination: float | Literal["auto"] = "auto",
+        device: str = "auto",
+        precision: Literal["auto", "float32", "bfloat16", "float64"] = "auto",
+        compile: bool | Literal["auto"] = "auto",
+        sharded: bool | Literal["auto"] = "auto",
+        checkpoint: str | Path | None = None,
+        track: Any = None,
+        random_state: int | np.random.RandomState | np.random.Generator | None = None,
+        verbose: int | Literal["auto"] = "auto",
+        max_examples: int | None = None,
+        buffer_size: int | Literal["auto"] = "auto",
+    ) -> None:
+        """The categorical VAE: a code is a value of each of some categories, which are drawn in the training.
+
+        Jang, Gu and Poole, Categorical reparameterization with Gumbel-softmax (2017), https://arxiv.org/abs/1611.01144; Maddison, Mnih and Teh, The concrete distribution (2017), https://arxiv.org/abs/1611.00712.
+
+        Parameters
+        ----------
+        n_components : an int in the range [1, inf), default 100
+            Number of components: the length of each code.
+        n_categories : an int in the range [1, inf) or 'auto', default 'auto'
+            Number of values of a category, each a component; it must divide n_components; 'auto' is the divisor nearest to 10.
+        beta : a float in the range [0, inf), default 1.0
+            Weight of the KL divergence from the uniform prior; 1 gives the ELBO.
+        kl_warmup : a float in the range [0, 0.7], default 0.1
+            Share of the training in which the weight of the KL grows from 0.
+        conditional : one of True, False, default False
+            True to give the decoder the label of each example: fit(X, y), then sample(n, y=label).
+        label_weight : a float in the range [0, inf), default 10.0
+            Weight of the label's loss relative to the reconstruction's; only used if some labels are missing.
+        network : one of 'auto', 'mlp', 'conv', a torch.nn.Module, or a pair (encoder, decoder) of such, default 'auto'
+            Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
+        hidden : a sequence of ints of at least 1 or 'auto', default 'auto'
+            Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model; 'auto' follows the rows, the columns and `max_time`.
+        likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'student_t', 'discretized_logistic', 'poisson', 'negative_binomial', default 'auto'
+            Distribution of the data given the code; 'auto' chooses by the data.
+
+        Other Parameters
+        ----------------
+        columns : a dict from columns to kinds, or None, default None
+            Kinds of columns of a table, such as {'zip': 'categorical'}, one of real, heavy_tailed, integer, count, binary, categorical, ordered, datetime, duration, constant, identifier, text ('identifier' leaves a column out); None finds all.
+        max_levels : an int in the range [2, inf) or None, default 256
+            Largest number of levels of a column of a table; rarer values become one level, `other`, which is given back as missing; None keeps all.
+        batch_size : an int in the range [1, inf) or 'auto', default 'auto'
+            Number of examples in each training step.
+        learning_rate : a float in the range (0, inf) or 'auto', default 'auto'
+            Highest learning rate of AdamW.
+        weight_decay : a float in the range [0, inf) or 'auto', default 'auto'
+            Weight decay of AdamW, against over-fitting.
+        max_epochs : an int in the range [1, inf) or 'auto', default 'auto'
+            Largest number of passes over the training data.
+        max_time : a float in the range (0, inf) or None, default None
+            Time limit of the training, in seconds; None for no limit.
+        early_stopping : one of True, False, default True
+            True to hold out rows, cool down and end when their loss stops falling, and keep the best weights.
+        validation_fraction : a float in the range (0, 1), default 0.1
+            Share of the rows to hold out for early stopping.
+        n_iter_no_change : an int in the range [1, inf) or 'auto', default 'auto'
+            Validations without improvement before the cool-down; 'auto' is 10, MapAE: 25.
+        contamination : a float in the range (0, 0.5] or 'auto', default 'auto'
+            Expected share of new rows to call outliers; 'auto' is 0.05.
+        device : a device's name, such as 'auto', 'cpu', 'cuda', default 'auto'
+            Device to compute on; 'auto' is a GPU if there is one, otherwise the CPU.
+        precision : one of 'auto', 'float32', 'bfloat16', 'float64', default 'auto'
+            Dtype of matrix products; with 'bfloat16', weights and losses stay in float32.
+        compile : one of True, False or 'auto', default 'auto'
+            True to compile the training step (torch.compile); 'auto' does so if it saves time.
+        sharded : one of True, False or 'auto', default 'auto'
+            True to split the model over the processes; False for a full copy in each process.
+        checkpoint : a folder's path or None, default None
+            Folder for checkpoints; `fit` resumes from a checkpoint in it; None for no checkpoints.
+        track : None, a .jsonl file, 'tensorboard:FOLDER', 'mlflow:EXPERIMENT', 'wandb:PROJECT', an object with log(step, values) and finish(), or a list of these, default None
+            Where to log the losses during the training.
+        random_state : an int, a numpy RandomState or Generator, or None, default None
+            Seed of all random numbers; None takes a new one in each fit.
+        verbose : an int in the range [0, inf) or 'auto', default 'auto'
+            'auto' for a progress bar where it takes more than 2 seconds and somebody watches; 0 for no output, 1 for a bar and the decisions, 2 also for a line per validation.
+        max_examples : an int in the range [2, inf) or None, default None
+            Largest number of training examples in all steps; of an iterator, of rows to read; None for no limit.
+        buffer_size : an int in the range [8, inf) or 'auto', default 'auto'
+            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 256 MiB.
+        """
+
+class JOINTVAE(Shared, CodeEstimator):
+    """A VAE with a category beside its numbers: without labels it sorts the examples into kinds, and learns the rest."""
+
+    n_components: int
+    n_categories: int | Literal["auto"]
+    capacity: float
+    category_capacity: float
+    capacity_weight: float
+    conditional: bool
+    label_weight: float
+    network: (
+        Literal["auto", "mlp", "conv"]
+        | nn.Module
+        | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module]
+    )
+    hidden: Sequence[int] | Literal["auto"]
+    likelihood: Literal[
+        "auto",
+        "bernoulli",
+        "continuous_bernoulli",
+        "gaussian",
+        "heteroscedastic",
+        "student_t",
+        "discretized_logistic",
+        "poisson",
+        "negative_binomial",
+    ]
+    def __init__(
+        self,
+        n_components: int = 20,
+        *,
+        n_categories: int | Literal["auto"] = "auto",
+        capacity: float = 10.0,
+        category_capacity: float = 5.0,
+        capacity_weight: float = 30.0,
+        conditional: bool = False,
+        label_weight: float = 10.0,
+        network: Literal["auto", "mlp", "conv"]
+        | nn.Module
+        | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module] = "auto",
+        hidden: Sequence[int] | Literal["auto"] = "auto",
+        likelihood: Literal[
+            "auto",
+            "bernoulli",
+            "continuous_bernoulli",
+            "gaussian",
+            "heteroscedastic",
+            "student_t",
+            "discretized_logistic",
+            "poisson",
+            "negative_binomial",
+        ] = "auto",
+        columns: Any = None,
+        max_levels: int | None = 256,
+        batch_size: int | Literal["auto"] = "auto",
+        learning_rate: float | Literal["auto"] = "auto",
+        weight_decay: float | Literal["auto"] = "auto",
+        max_epochs: int | Literal["auto"] = "auto",
+        max_time: float | None = None,
+        early_stopping: bool = True,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int | Literal["auto"] = "auto",
+        contamination: float | Literal["auto"] = "auto",
+        device: str = "auto",
+        precision: Literal["auto", "float32", "bfloat16", "float64"] = "auto",
+        compile: bool | Literal["auto"] = "auto",
+        sharded: bool | Literal["auto"] = "auto",
+        checkpoint: str | Path | None = None,
+        track: Any = None,
+        random_state: int | np.random.RandomState | np.random.Generator | None = None,
+        verbose: int | Literal["auto"] = "auto",
+        max_examples: int | None = None,
+        buffer_size: int | Literal["auto"] = "auto",
+    ) -> None:
+        """A VAE with a category beside its numbers: without labels it sorts the examples into kinds, and learns the rest.
+
+        Dupont, Learning disentangled joint continuous and discrete representations (2018), https://arxiv.org/abs/1804.00104.
+
+        Parameters
+        ----------
+        n_components : an int in the range [1, inf), default 20
+            Number of components: the length of each code.
+        n_categories : an int in the range [0, inf) or 'auto', default 'auto'
+            Number of values of the category, which are the last components; 'auto' is 10, or half of the components.
+        capacity : a float in the range [0, inf), default 10.0
+            Nats that the other components carry together.
+        category_capacity : a float in the range [0, inf), default 5.0
+            Nats that the category carries, at most log(n_categories).
+        capacity_weight : a float in the range [0, inf), default 30.0
+            Weight of the difference from both numbers of nats; gamma.
+        conditional : one of True, False, default False
+            True to give the decoder the label of each example: fit(X, y), then sample(n, y=label).
+        label_weight : a float in the range [0, inf), default 10.0
+            Weight of the label's loss relative to the reconstruction's; only used if some labels are missing.
+        network : one of 'auto', 'mlp', 'conv', a torch.nn.Module, or a pair (encoder, decoder) of such, default 'auto'
+            Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
+        hidden : a sequence of ints of at least 1 or 'auto', default 'auto'
+            Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model; 'auto' follows the rows, the columns and `max_time`.
+        likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'student_t', 'discretized_logistic', 'poisson', 'negative_binomial', default 'auto'
+            Distribution of the data given the code; 'auto' chooses by the data.
+
+        Other Parameters
+        ----------------
+        columns : a dict from columns to kinds, or None, default None
+            Kinds of columns of a table, such as {'zip': 'categorical'}, one of real, heavy_tailed, integer, count, binary, categorical, ordered, datetime, duration, constant, identifier, text ('identifier' leaves a column out); None finds all.
+        max_levels : an int in the range [2, inf) or None, default 256
+            Largest number of levels of a column of a table; rarer values become one level, `other`, which is given back as missing; None keeps all.
+        batch_size : an int in the range [1, inf) or 'auto', default 'auto'
+            Number of examples in each training step.
+        learning_rate : a float in the range (0, inf) or 'auto', default 'auto'
+            Highest learning rate of AdamW.
+        weight_decay : a float in the range [0, inf) or 'auto', default 'auto'
+            Weight decay of AdamW, against over-fitting.
+        max_epochs : an int in the range [1, inf) or 'auto', default 'auto'
+            Largest number of passes over the training data.
+        max_time : a float in the range (0, inf) or None, default None
+            Time limit of the training, in seconds; None for no limit.
+        early_stopping : one of True, False, default True
+            True to hold out rows, cool down and end when their loss stops falling, and keep the best weights.
+        validation_fraction : a float in the range (0, 1), default 0.1
+            Share of the rows to hold out for early stopping.
+        n_iter_no_change : an int in the range [1, inf) or 'auto', default 'auto'
+            Validations without improvement before the cool-down; 'auto' is 10, MapAE: 25.
+        contamination : a float in the range (0, 0.5] or 'auto', default 'auto'
+            Expected share of new rows to call outliers; 'auto' is 0.05.
+        device : a device's name, such as 'auto', 'cpu', 'cuda', default 'auto'
+            Device to compute on; 'auto' is a GPU if there is one, otherwise the CPU.
+        precision : one of 'auto', 'float32', 'bfloat16', 'float64', default 'auto'
+            Dtype of matrix products; with 'bfloat16', weights and losses stay in float32.
+        compile : one of True, False or 'auto', default 'auto'
+            True to compile the training step (torch.compile); 'auto' does so if it saves time.
+        sharded : one of True, False or 'auto', default 'auto'
+            True to split the model over the processes; False for a full copy in each process.
+        checkpoint : a folder's path or None, default None
+            Folder for checkpoints; `fit` resumes from a checkpoint in it; None for no checkpoints.
+        track : None, a .jsonl file, 'tensorboard:FOLDER', 'mlflow:EXPERIMENT', 'wandb:PROJECT', an object with log(step, values) and finish(), or a list of these, default None
+            Where to log the losses during the training.
+        random_state : an int, a numpy RandomState or Generator, or None, default None
+            Seed of all random numbers; None takes a new one in each fit.
+        verbose : an int in the range [0, inf) or 'auto', default 'auto'
+            'auto' for a progress bar where it takes more than 2 seconds and somebody watches; 0 for no output, 1 for a bar and the decisions, 2 also for a line per validation.
+        max_examples : an int in the range [2, inf) or None, default None
+            Largest number of training examples in all steps; of an iterator, of rows to read; None for no limit.
+        buffer_size : an int in the range [8, inf) or 'auto', default 'auto'
+            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 256 MiB.
+        """
+
+class VAEGAN(Shared, CodeEstimator):
+    """A VAE with crisper examples: an opponent learns to tell decoded examples from data, and compares them."""
+
+    n_components: int
+    feature_weight: float
+    realism: float
+    kl_warmup: float
+    conditional: bool
+    label_weight: float
+    network: (
+        Literal["auto", "mlp", "conv"]
+        | nn.Module
+        | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module]
+    )
+    hidden: Sequence[int] | Literal["auto"]
+    likelihood: Literal[
+        "auto",
+        "bernoulli",
+        "continuous_bernoulli",
+        "gaussian",
+        "heteroscedastic",
+        "student_t",
+        "discretized_logistic",
+        "poisson",
+        "negative_binomial",
+    ]
+    start: Literal["pca", "random"]
+    def __init__(
+        self,
+        n_components: int = 2,
+        *,
+        feature_weight: float = 1.0,
+        realism: float = 1.0,
+        kl_warmup: float = 0.1,
+        conditional: bool = False,
+        label_weight: float = 10.0,
+        network: Literal["auto", "mlp", "conv"]
+        | nn.Module
+        | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module] = "auto",
+        hidden: Sequence[int] | Literal["auto"] = "auto",
+        likelihood: Literal[
+            "auto",
+            "bernoulli",
+            "continuous_bernoulli",
+            "gaussian",
+            "heteroscedastic",
+            "student_t",
+            "discretized_logistic",
+            "poisson",
+            "negative_binomial",
+        ] = "auto",
+        start: Literal["pca", "random"] = "pca",
+        columns: Any = None,
+        max_levels: int | None = 256,
+        batch_size: int | Literal["auto"] = "auto",
+        learning_rate: float | Literal["auto"] = "auto",
+        weight_decay: float | Literal["auto"] = "auto",
+        max_epochs: int | Literal["auto"] = "auto",
+        max_time: float | None = None,
+        early_stopping: bool = True,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int | Literal["auto"] = "auto",
+        contamination: float | Literal["auto"] = "auto",
+        device: str = "auto",
+        precision: Literal["auto", "float32", "bfloat16", "float64"] = "auto",
+        compile: bool | Literal["auto"] = "auto",
+        sharded: bool | Literal["auto"] = "auto",
+        checkpoint: str | Path | None = None,
+        track: Any = None,
+        random_state: int | np.random.RandomState | np.random.Generator | None = None,
+        verbose: int | Literal["auto"] = "auto",
+        max_examples: int | None = None,
+        buffer_size: int | Literal["auto"] = "auto",
+    ) -> None:
+        """A VAE with crisper examples: an opponent learns to tell decoded examples from data, and compares them.
+
+        Larsen, Sønderby, Larochelle and Winther, Autoencoding beyond pixels using a learned similarity metric (2016), https://arxiv.org/abs/1512.09300. The likelihood of the entries keeps its weight here, so that scores stay scores.
+
+        Parameters
+        ----------
+        n_components : an int in the range [1, inf), default 2
+            Number of components: the length of each code.
+        feature_weight : a float in the range [0, inf), default 1.0
+            Weight of the opponent's cost: the distance of its features, and their realism.
+        realism : a float in the range [0, inf), default 1.0
+            Weight of looking like data, relative to the distance of the features.
+        kl_warmup : a float in the range [0, 0.7], default 0.1
+            Share of the training in which all weights grow from 0.
+        conditional : one of True, False, default False
+            True to give the decoder the label of each example: fit(X, y), then sample(n, y=label).
+        label_weight : a float in the range [0, inf), default 10.0
+            Weight of the label's loss relative to the reconstruction's; only used if some labels are missing.
+        network : one of 'auto', 'mlp', 'conv', a torch.nn.Module, or a pair (encoder, decoder) of such, default 'auto'
+            Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
+        hidden : a sequence of ints of at least 1 or 'auto', default 'auto'
+            Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model; 'auto' follows the rows, the columns and `max_time`.
+        likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'student_t', 'discretized_logistic', 'poisson', 'negative_binomial', default 'auto'
+            Distribution of the data given the code; 'auto' chooses by the data.
+        start : one of 'pca', 'random', default 'pca'
+            'pca' adds a linear path beside the networks, which starts at PCA, so that the model is never worse; 'random' starts from random weights.
+
+        Other Parameters
+        ----------------
+        columns : a dict from columns to kinds, or None, default None
+            Kinds of columns of a table, such as {'zip': 'categorical'}, one of real, heavy_tailed, integer, count, binary, categorical, ordered, datetime, duration, constant, identifier, text ('identifier' leaves a column out); None finds all.
+        max_levels : an int in the range [2, inf) or None, default 256
+            Largest number of levels of a column of a table; rarer values become one level, `other`, which is given back as missing; None keeps all.
+        batch_size : an int in the range [1, inf) or 'auto', default 'auto'
+            Number of examples in each training step.
+        learning_rate : a float in the range (0, inf) or 'auto', default 'auto'
+            Highest learning rate of AdamW.
+        weight_decay : a float in the range [0, inf) or 'auto', default 'auto'
+            Weight decay of AdamW, against over-fitting.
+        max_epochs : an int in the range [1, inf) or 'auto', default 'auto'
+            Largest number of passes over the training data.
+        max_time : a float in the range (0, inf) or None, default None
+            Time limit of the training, in seconds; None for no limit.
+        early_stopping : one of True, False, default True
+            True to hold out rows, cool down and end when their loss stops falling, and keep the best weights.
+        validation_fraction : a float in the range (0, 1), default 0.1
+            Share of the rows to hold out for early stopping.
+        n_iter_no_change : an int in the range [1, inf) or 'auto', default 'auto'
+            Validations without improvement before the cool-down; 'auto' is 10, MapAE: 25.
+        contamination : a float in the range (0, 0.5] or 'auto', default 'auto'
+            Expected share of new rows to call outliers; 'auto' is 0.05.
+        device : a device's name, such as 'auto', 'cpu', 'cuda', default 'auto'
+            Device to compute on; 'auto' is a GPU if there is one, otherwise the CPU.
+        precision : one of 'auto', 'float32', 'bfloat16', 'float64', default 'auto'
+            Dtype of matrix products; with 'bfloat16', weights and losses stay in float32.
+        compile : one of True, False or 'auto', default 'auto'
+            True to compile the training step (torch.compile); 'auto' does so if it saves time.
+        sharded : one of True, False or 'auto', default 'auto'
+            True to split the model over the processes; False for a full copy in each process.
+        checkpoint : a folder's path or None, default None
+            Folder for checkpoints; `fit` resumes from a checkpoint in it; None for no checkpoints.
+        track : None, a .jsonl file, 'tensorboard:FOLDER', 'mlflow:EXPERIMENT', 'wandb:PROJECT', an object with log(step, values) and finish(), or a list of these, default None
+            Where to log the losses during the training.
+        random_state : an int, a numpy RandomState or Generator, or None, default None
+            Seed of all random numbers; None takes a new one in each fit.
+        verbose : an int in the range [0, inf) or 'auto', default 'auto'
+            'auto' for a progress bar where it takes more than 2 seconds and somebody watches; 0 for no output, 1 for a bar and the decisions, 2 also for a line per validation.
+        max_examples : an int in the range [2, inf) or None, default None
+            Largest number of training examples in all steps; of an iterator, of rows to read; None for no limit.
+        buffer_size : an int in the range [8, inf) or 'auto', default 'auto'
+            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 256 MiB.
+        """
+
+class MSSSIMVAE(Shared, CodeEstimator):
+    """A VAE for images whose reconstructions keep the structure that people see: edges and contrast."""
+
+    n_components: int
+    strength: float
+    beta: float
+    kl_warmup: float
+    conditional: bool
+    label_weight: float
+    network: (
+        Literal["auto", "mlp", "conv"]
+        | nn.Module
+        | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module]
+    )
+    hidden: Sequence[int] | Literal["auto"]
+    likelihood: Literal[
+        "auto",
+        "bernoulli",
+        "continuous_bernoulli",
+        "gaussian",
+        "heteroscedastic",
+        "student_t",
+        "discretized_logistic",
+        "poisson",
+        "negative_binomial",
+    ]
+    start: Literal["pca", "random"]
+    def __init__(
+        self,
+        n_components: int = 2,
+        *,
+        strength: float = 1.0,
+        beta: float = 1.0,
+        kl_warmup: float = 0.1,
+        conditional: bool = False,
+        label_weight: float = 10.0,
+        network: Literal["auto", "mlp", "conv"]
+        | nn.Module
+        | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module] = "auto",
+        hidden: Sequence[int] | Literal["auto"] = "auto",
+        likelihood: Literal[
+            "auto",
+            "bernoulli",
+            "continuous_bernoulli",
+            "gaussian",
+            "heteroscedastic",
+            "student_t",
+            "discretized_logistic",
+            "poisson",
+            "negative_binomial",
+        ] = "auto",
+        start: Literal["pca", "random"] = "pca",
+        columns: Any = None,
+        max_levels: int | None = 256,
+        batch_size: int | Literal["auto"] = "auto",
+        learning_rate: float | Literal["auto"] = "auto",
+        weight_decay: float | Literal["auto"] = "auto",
+        max_epochs: int | Literal["auto"] = "auto",
+        max_time: float | None = None,
+        early_stopping: bool = True,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int | Literal["auto"] = "auto",
+        contamination: float | Literal["auto"] = "auto",
+        device: str = "auto",
+        precision: Literal["auto", "float32", "bfloat16", "float64"] = "auto",
+        compile: bool | Literal["auto"] = "auto",
+        sharded: bool | Literal["auto"] = "auto",
+        checkpoint: str | Path | None = None,
+        track: Any = None,
+        random_state: int | np.random.RandomState | np.random.Generator | None = None,
+        verbose: int | Literal["auto"] = "auto",
+        max_examples: int | None = None,
+        buffer_size: int | Literal["auto"] = "auto",
+    ) -> None:
+        """A VAE for images whose reconstructions keep the structure that people see: edges and contrast.
+
+        Snell et al., Learning to generate images with perceptual similarity metrics (2017), https://arxiv.org/abs/1511.06409.
+
+        Parameters
+        ----------
+        n_components : an int in the range [1, inf), default 2
+            Number of components: the length of each code.
+        strength : a float in the range [0, inf), default 1.0
+            Weight of the dissimilarity relative to the mean negative log-likelihood of an entry.
+        beta : a float in the range [0, inf), default 1.0
+            Weight of the KL divergence from the prior.
+        kl_warmup : a float in the range [0, 0.7], default 0.1
+            Share of the training in which all weights grow from 0.
+        conditional : one of True, False, default False
+            True to give the decoder the label of each example: fit(X, y), then sample(n, y=label).
+        label_weight : a float in the range [0, inf), default 10.0
+            Weight of the label's loss relative to the reconstruction's; only used if some labels are missing.
+        network : one of 'auto', 'mlp', 'conv', a torch.nn.Module, or a pair (encoder, decoder) of such, default 'auto'
+            Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
+        hidden : a sequence of ints of at least 1 or 'auto', default 'auto'
+            Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model; 'auto' follows the rows, the columns and `max_time`.
+        likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'student_t', 'discretized_logistic', 'poisson', 'negative_binomial', default 'auto'
+            Distribution of the data given the code; 'auto' chooses by the data.
+        start : one of 'pca', 'random', default 'pca'
+            'pca' adds a linear path beside the networks, which starts at PCA, so that the model is never worse; 'random' starts from random weights.
+
+        Other Parameters
+        ----------------
+        columns : a dict from columns to kinds, or None, default None
+            Kinds of columns of a table, such as {'zip': 'categorical'}, one of real, heavy_tailed, integer, count, binary, categorical, ordered, datetime, duration, constant, identifier, text ('identifier' leaves a column out); None finds all.
+        max_levels : an int in the range [2, inf) or None, default 256
+            Largest number of levels of a column of a table; rarer values become one level, `other`, which is given back as missing; None keeps all.
+        batch_size : an int in the range [1, inf) or 'auto', default 'auto'
+            Number of examples in each training step.
+        learning_rate : a float in the range (0, inf) or 'auto', default 'auto'
+            Highest learning rate of AdamW.
+        weight_decay : a float in the range [0, inf) or 'auto', default 'auto'
+            Weight decay of AdamW, against over-fitting.
+        max_epochs : an int in the range [1, inf) or 'auto', default 'auto'
+            Largest number of passes over the training data.
+        max_time : a float in the range (0, inf) or None, default None
+            Time limit of the training, in seconds; None for no limit.
+        early_stopping : one of True, False, default True
+            True to hold out rows, cool down and end when their loss stops falling, and keep the best weights.
+        validation_fraction : a float in the range (0, 1), default 0.1
+            Share of the rows to hold out for early stopping.
+        n_iter_no_change : an int in the range [1, inf) or 'auto', default 'auto'
+            Validations without improvement before the cool-down; 'auto' is 10, MapAE: 25.
+        contamination : a float in the range (0, 0.5] or 'auto', default 'auto'
+            Expected share of new rows to call outliers; 'auto' is 0.05.
+        device : a device's name, such as 'auto', 'cpu', 'cuda', default 'auto'
+            Device to compute on; 'auto' is a GPU if there is one, otherwise the CPU.
+        precision : one of 'auto', 'float32', 'bfloat16', 'float64', default 'auto'
+            Dtype of matrix products; with 'bfloat16', weights and losses stay in float32.
+        compile : one of True, False or 'auto', default 'auto'
+            True to compile the training step (torch.compile); 'auto' does so if it saves time.
+        sharded : one of True, False or 'auto', default 'auto'
+            True to split the model over the processes; False for a full copy in each process.
+        checkpoint : a folder's path or None, default None
+            Folder for checkpoints; `fit` resumes from a checkpoint in it; None for no checkpoints.
+        track : None, a .jsonl file, 'tensorboard:FOLDER', 'mlflow:EXPERIMENT', 'wandb:PROJECT', an object with log(step, values) and finish(), or a list of these, default None
+            Where to log the losses during the training.
+        random_state : an int, a numpy RandomState or Generator, or None, default None
+            Seed of all random numbers; None takes a new one in each fit.
+        verbose : an int in the range [0, inf) or 'auto', default 'auto'
+            'auto' for a progress bar where it takes more than 2 seconds and somebody watches; 0 for no output, 1 for a bar and the decisions, 2 also for a line per validation.
+        max_examples : an int in the range [2, inf) or None, default None
+            Largest number of training examples in all steps; of an iterator, of rows to read; None for no limit.
+        buffer_size : an int in the range [8, inf) or 'auto', default 'auto'
+            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 256 MiB.
+        """
+
 class AE(Shared, CodeEstimator):
     """The plain autoencoder: it compresses each example to a few numbers and restores the example from them."""
 
@@ -47,7 +1056,15 @@ class AE(Shared, CodeEstimator):
     )
     hidden: Sequence[int] | Literal["auto"]
     likelihood: Literal[
-        "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
+        "auto",
+        "bernoulli",
+        "continuous_bernoulli",
+        "gaussian",
+        "heteroscedastic",
+        "student_t",
+        "discretized_logistic",
+        "poisson",
+        "negative_binomial",
     ]
     start: Literal["pca", "random"]
     def __init__(
@@ -59,7 +1076,15 @@ class AE(Shared, CodeEstimator):
         | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module] = "auto",
         hidden: Sequence[int] | Literal["auto"] = "auto",
         likelihood: Literal[
-            "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
+            "auto",
+            "bernoulli",
+            "continuous_bernoulli",
+            "gaussian",
+            "heteroscedastic",
+            "student_t",
+            "discretized_logistic",
+            "poisson",
+            "negative_binomial",
         ] = "auto",
         start: Literal["pca", "random"] = "pca",
         columns: Any = None,
@@ -98,7 +1123,7 @@ class AE(Shared, CodeEstimator):
             Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
         hidden : a sequence of ints of at least 1 or 'auto', default 'auto'
             Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model; 'auto' follows the rows, the columns and `max_time`.
-        likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'poisson', 'negative_binomial', default 'auto'
+        likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'student_t', 'discretized_logistic', 'poisson', 'negative_binomial', default 'auto'
             Distribution of the data given the code; 'auto' chooses by the data.
         start : one of 'pca', 'random', default 'pca'
             'pca' adds a linear path beside the networks, which starts at PCA, so that the model is never worse; 'random' starts from random weights.
@@ -181,7 +1206,15 @@ class VAE(Shared, CodeEstimator):
     )
     hidden: Sequence[int] | Literal["auto"]
     likelihood: Literal[
-        "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
+        "auto",
+        "bernoulli",
+        "continuous_bernoulli",
+        "gaussian",
+        "heteroscedastic",
+        "student_t",
+        "discretized_logistic",
+        "poisson",
+        "negative_binomial",
     ]
     start: Literal["pca", "random"]
     def __init__(
@@ -206,7 +1239,15 @@ class VAE(Shared, CodeEstimator):
         | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module] = "auto",
         hidden: Sequence[int] | Literal["auto"] = "auto",
         likelihood: Literal[
-            "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
+            "auto",
+            "bernoulli",
+            "continuous_bernoulli",
+            "gaussian",
+            "heteroscedastic",
+            "student_t",
+            "discretized_logistic",
+            "poisson",
+            "negative_binomial",
         ] = "auto",
         start: Literal["pca", "random"] = "pca",
         columns: Any = None,
@@ -280,7 +1321,7 @@ class VAE(Shared, CodeEstimator):
             Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
         hidden : a sequence of ints of at least 1 or 'auto', default 'auto'
             Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model; 'auto' follows the rows, the columns and `max_time`.
-        likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'poisson', 'negative_binomial', default 'auto'
+        likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'student_t', 'discretized_logistic', 'poisson', 'negative_binomial', default 'auto'
             Distribution of the data given the code; 'auto' chooses by the data.
         start : one of 'pca', 'random', default 'pca'
             'pca' adds a linear path beside the networks, which starts at PCA, so that the model is never worse; 'random' starts from random weights.
@@ -353,7 +1394,15 @@ class DAE(Shared, CodeEstimator):
     )
     hidden: Sequence[int] | Literal["auto"]
     likelihood: Literal[
-        "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
+        "auto",
+        "bernoulli",
+        "continuous_bernoulli",
+        "gaussian",
+        "heteroscedastic",
+        "student_t",
+        "discretized_logistic",
+        "poisson",
+        "negative_binomial",
     ]
     start: Literal["pca", "random"]
     def __init__(
@@ -367,7 +1416,15 @@ class DAE(Shared, CodeEstimator):
         | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module] = "auto",
         hidden: Sequence[int] | Literal["auto"] = "auto",
         likelihood: Literal[
-            "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
+            "auto",
+            "bernoulli",
+            "continuous_bernoulli",
+            "gaussian",
+            "heteroscedastic",
+            "student_t",
+            "discretized_logistic",
+            "poisson",
+            "negative_binomial",
         ] = "auto",
         start: Literal["pca", "random"] = "pca",
         columns: Any = None,
@@ -410,7 +1467,7 @@ class DAE(Shared, CodeEstimator):
             Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
         hidden : a sequence of ints of at least 1 or 'auto', default 'auto'
             Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model; 'auto' follows the rows, the columns and `max_time`.
-        likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'poisson', 'negative_binomial', default 'auto'
+        likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'student_t', 'discretized_logistic', 'poisson', 'negative_binomial', default 'auto'
             Distribution of the data given the code; 'auto' chooses by the data.
         start : one of 'pca', 'random', default 'pca'
             'pca' adds a linear path beside the networks, which starts at PCA, so that the model is never worse; 'random' starts from random weights.
@@ -491,7 +1548,15 @@ class SAE(Shared, CodeEstimator):
     )
     hidden: Sequence[int] | Literal["auto"]
     likelihood: Literal[
-        "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
+        "auto",
+        "bernoulli",
+        "continuous_bernoulli",
+        "gaussian",
+        "heteroscedastic",
+        "student_t",
+        "discretized_logistic",
+        "poisson",
+        "negative_binomial",
     ]
     sparse_output: bool
     def __init__(
@@ -514,7 +1579,15 @@ class SAE(Shared, CodeEstimator):
         | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module] = "auto",
         hidden: Sequence[int] | Literal["auto"] = (),
         likelihood: Literal[
-            "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
+            "auto",
+            "bernoulli",
+            "continuous_bernoulli",
+            "gaussian",
+            "heteroscedastic",
+            "student_t",
+            "discretized_logistic",
+            "poisson",
+            "negative_binomial",
         ] = "auto",
         sparse_output: bool = False,
         columns: Any = None,
@@ -575,7 +1648,7 @@ class SAE(Shared, CodeEstimator):
             Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
         hidden : a sequence of ints of at least 1 or 'auto', default ()
             Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model; 'auto' follows the rows, the columns and `max_time`.
-        likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'poisson', 'negative_binomial', default 'auto'
+        likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'student_t', 'discretized_logistic', 'poisson', 'negative_binomial', default 'auto'
             Distribution of the data given the code; 'auto' chooses by the data.
         sparse_output : one of True, False, default False
             True to give codes as a sparse matrix of SciPy (CSR) of the active units; with precision='bfloat16' the products for it are in bfloat16, faster and less exact.
@@ -653,7 +1726,15 @@ class MapAE(Shared, CodeEstimator):
     )
     hidden: Sequence[int] | Literal["auto"]
     likelihood: Literal[
-        "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
+        "auto",
+        "bernoulli",
+        "continuous_bernoulli",
+        "gaussian",
+        "heteroscedastic",
+        "student_t",
+        "discretized_logistic",
+        "poisson",
+        "negative_binomial",
     ]
     def __init__(
         self,
@@ -669,7 +1750,15 @@ class MapAE(Shared, CodeEstimator):
         | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module] = "auto",
         hidden: Sequence[int] | Literal["auto"] = (256, 256, 256, 256, 256, 256),
         likelihood: Literal[
-            "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
+            "auto",
+            "bernoulli",
+            "continuous_bernoulli",
+            "gaussian",
+            "heteroscedastic",
+            "student_t",
+            "discretized_logistic",
+            "poisson",
+            "negative_binomial",
         ] = "auto",
         columns: Any = None,
         max_levels: int | None = 256,
@@ -717,7 +1806,7 @@ class MapAE(Shared, CodeEstimator):
             Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
         hidden : a sequence of ints of at least 1 or 'auto', default (256, 256, 256, 256, 256, 256)
             Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model; 'auto' follows the rows, the columns and `max_time`.
-        likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'poisson', 'negative_binomial', default 'auto'
+        likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'student_t', 'discretized_logistic', 'poisson', 'negative_binomial', default 'auto'
             Distribution of the data given the code; 'auto' chooses by the data.
 
         Other Parameters
@@ -781,6 +1870,1134 @@ class MapAE(Shared, CodeEstimator):
         ((200, 2), (200,), (200,), (200, 5))
         """
 
+class BETATCVAE(Shared, CodeEstimator):
+    """A VAE with independent components: their dependence is computed from the batch, without a discriminator."""
+
+    n_components: int
+    tc_weight: float
+    kl_warmup: float
+    conditional: bool
+    label_weight: float
+    network: (
+        Literal["auto", "mlp", "conv"]
+        | nn.Module
+        | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module]
+    )
+    hidden: Sequence[int] | Literal["auto"]
+    likelihood: Literal[
+        "auto",
+        "bernoulli",
+        "continuous_bernoulli",
+        "gaussian",
+        "heteroscedastic",
+        "student_t",
+        "discretized_logistic",
+        "poisson",
+        "negative_binomial",
+    ]
+    start: Literal["pca", "random"]
+    def __init__(
+        self,
+        n_components: int = 2,
+        *,
+        tc_weight: float = 5.0,
+        kl_warmup: float = 0.1,
+        conditional: bool = False,
+        label_weight: float = 10.0,
+        network: Literal["auto", "mlp", "conv"]
+        | nn.Module
+        | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module] = "auto",
+        hidden: Sequence[int] | Literal["auto"] = "auto",
+        likelihood: Literal[
+            "auto",
+            "bernoulli",
+            "continuous_bernoulli",
+            "gaussian",
+            "heteroscedastic",
+            "student_t",
+            "discretized_logistic",
+            "poisson",
+            "negative_binomial",
+        ] = "auto",
+        start: Literal["pca", "random"] = "pca",
+        columns: Any = None,
+        max_levels: int | None = 256,
+        batch_size: int | Literal["auto"] = "auto",
+        learning_rate: float | Literal["auto"] = "auto",
+        weight_decay: float | Literal["auto"] = "auto",
+        max_epochs: int | Literal["auto"] = "auto",
+        max_time: float | None = None,
+        early_stopping: bool = True,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int | Literal["auto"] = "auto",
+        contamination: float | Literal["auto"] = "auto",
+        device: str = "auto",
+        precision: Literal["auto", "float32", "bfloat16", "float64"] = "auto",
+        compile: bool | Literal["auto"] = "auto",
+        sharded: bool | Literal["auto"] = "auto",
+        checkpoint: str | Path | None = None,
+        track: Any = None,
+        random_state: int | np.random.RandomState | np.random.Generator | None = None,
+        verbose: int | Literal["auto"] = "auto",
+        max_examples: int | None = None,
+        buffer_size: int | Literal["auto"] = "auto",
+    ) -> None:
+        """A VAE with independent components: their dependence is computed from the batch, without a discriminator.
+
+        Chen, Li, Grosse and Duvenaud, Isolating sources of disentanglement in variational autoencoders (2018), https://arxiv.org/abs/1802.04942.
+
+        Parameters
+        ----------
+        n_components : an int in the range [1, inf), default 2
+            Number of components: the length of each code.
+        tc_weight : a float in the range [0, inf), default 5.0
+            Weight of the total correlation, which is added to the KL; beta - 1 in the paper.
+        kl_warmup : a float in the range [0, 0.7], default 0.1
+            Share of the training in which all weights grow from 0.
+        conditional : one of True, False, default False
+            True to give the decoder the label of each example: fit(X, y), then sample(n, y=label).
+        label_weight : a float in the range [0, inf), default 10.0
+            Weight of the label's loss relative to the reconstruction's; only used if some labels are missing.
+        network : one of 'auto', 'mlp', 'conv', a torch.nn.Module, or a pair (encoder, decoder) of such, default 'auto'
+            Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
+        hidden : a sequence of ints of at least 1 or 'auto', default 'auto'
+            Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model; 'auto' follows the rows, the columns and `max_time`.
+        likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'student_t', 'discretized_logistic', 'poisson', 'negative_binomial', default 'auto'
+            Distribution of the data given the code; 'auto' chooses by the data.
+        start : one of 'pca', 'random', default 'pca'
+            'pca' adds a linear path beside the networks, which starts at PCA, so that the model is never worse; 'random' starts from random weights.
+
+        Other Parameters
+        ----------------
+        columns : a dict from columns to kinds, or None, default None
+            Kinds of columns of a table, such as {'zip': 'categorical'}, one of real, heavy_tailed, integer, count, binary, categorical, ordered, datetime, duration, constant, identifier, text ('identifier' leaves a column out); None finds all.
+        max_levels : an int in the range [2, inf) or None, default 256
+            Largest number of levels of a column of a table; rarer values become one level, `other`, which is given back as missing; None keeps all.
+        batch_size : an int in the range [1, inf) or 'auto', default 'auto'
+            Number of examples in each training step.
+        learning_rate : a float in the range (0, inf) or 'auto', default 'auto'
+            Highest learning rate of AdamW.
+        weight_decay : a float in the range [0, inf) or 'auto', default 'auto'
+            Weight decay of AdamW, against over-fitting.
+        max_epochs : an int in the range [1, inf) or 'auto', default 'auto'
+            Largest number of passes over the training data.
+        max_time : a float in the range (0, inf) or None, default None
+            Time limit of the training, in seconds; None for no limit.
+        early_stopping : one of True, False, default True
+            True to hold out rows, cool down and end when their loss stops falling, and keep the best weights.
+        validation_fraction : a float in the range (0, 1), default 0.1
+            Share of the rows to hold out for early stopping.
+        n_iter_no_change : an int in the range [1, inf) or 'auto', default 'auto'
+            Validations without improvement before the cool-down; 'auto' is 10, MapAE: 25.
+        contamination : a float in the range (0, 0.5] or 'auto', default 'auto'
+            Expected share of new rows to call outliers; 'auto' is 0.05.
+        device : a device's name, such as 'auto', 'cpu', 'cuda', default 'auto'
+            Device to compute on; 'auto' is a GPU if there is one, otherwise the CPU.
+        precision : one of 'auto', 'float32', 'bfloat16', 'float64', default 'auto'
+            Dtype of matrix products; with 'bfloat16', weights and losses stay in float32.
+        compile : one of True, False or 'auto', default 'auto'
+            True to compile the training step (torch.compile); 'auto' does so if it saves time.
+        sharded : one of True, False or 'auto', default 'auto'
+            True to split the model over the processes; False for a full copy in each process.
+        checkpoint : a folder's path or None, default None
+            Folder for checkpoints; `fit` resumes from a checkpoint in it; None for no checkpoints.
+        track : None, a .jsonl file, 'tensorboard:FOLDER', 'mlflow:EXPERIMENT', 'wandb:PROJECT', an object with log(step, values) and finish(), or a list of these, default None
+            Where to log the losses during the training.
+        random_state : an int, a numpy RandomState or Generator, or None, default None
+            Seed of all random numbers; None takes a new one in each fit.
+        verbose : an int in the range [0, inf) or 'auto', default 'auto'
+            'auto' for a progress bar where it takes more than 2 seconds and somebody watches; 0 for no output, 1 for a bar and the decisions, 2 also for a line per validation.
+        max_examples : an int in the range [2, inf) or None, default None
+            Largest number of training examples in all steps; of an iterator, of rows to read; None for no limit.
+        buffer_size : an int in the range [8, inf) or 'auto', default 'auto'
+            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 256 MiB.
+        """
+
+class DIPVAE(Shared, CodeEstimator):
+    """A VAE with uncorrelated components: the covariance of the codes is kept near the identity."""
+
+    n_components: int
+    covariance: Literal["means", "draws"]
+    dip_weight: float
+    diagonal_weight: float
+    kl_warmup: float
+    conditional: bool
+    label_weight: float
+    network: (
+        Literal["auto", "mlp", "conv"]
+        | nn.Module
+        | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module]
+    )
+    hidden: Sequence[int] | Literal["auto"]
+    likelihood: Literal[
+        "auto",
+        "bernoulli",
+        "continuous_bernoulli",
+        "gaussian",
+        "heteroscedastic",
+        "student_t",
+        "discretized_logistic",
+        "poisson",
+        "negative_binomial",
+    ]
+    start: Literal["pca", "random"]
+    def __init__(
+        self,
+        n_components: int = 2,
+        *,
+        covariance: Literal["means", "draws"] = "draws",
+        dip_weight: float = 10.0,
+        diagonal_weight: float = 1.0,
+        kl_warmup: float = 0.1,
+        conditional: bool = False,
+        label_weight: float = 10.0,
+        network: Literal["auto", "mlp", "conv"]
+        | nn.Module
+        | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module] = "auto",
+        hidden: Sequence[int] | Literal["auto"] = "auto",
+        likelihood: Literal[
+            "auto",
+            "bernoulli",
+            "continuous_bernoulli",
+            "gaussian",
+            "heteroscedastic",
+            "student_t",
+            "discretized_logistic",
+            "poisson",
+            "negative_binomial",
+        ] = "auto",
+        start: Literal["pca", "random"] = "pca",
+        columns: Any = None,
+        max_levels: int | None = 256,
+        batch_size: int | Literal["auto"] = "auto",
+        learning_rate: float | Literal["auto"] = "auto",
+        weight_decay: float | Literal["auto"] = "auto",
+        max_epochs: int | Literal["auto"] = "auto",
+        max_time: float | None = None,
+        early_stopping: bool = True,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int | Literal["auto"] = "auto",
+        contamination: float | Literal["auto"] = "auto",
+        device: str = "auto",
+        precision: Literal["auto", "float32", "bfloat16", "float64"] = "auto",
+        compile: bool | Literal["auto"] = "auto",
+        sharded: bool | Literal["auto"] = "auto",
+        checkpoint: str | Path | None = None,
+        track: Any = None,
+        random_state: int | np.random.RandomState | np.random.Generator | None = None,
+        verbose: int | Literal["auto"] = "auto",
+        max_examples: int | None = None,
+        buffer_size: int | Literal["auto"] = "auto",
+    ) -> None:
+        """A VAE with uncorrelated components: the covariance of the codes is kept near the identity.
+
+        Kumar, Sattigeri and Balakrishnan, Variational inference of disentangled latent concepts from unlabeled observations (2018), https://arxiv.org/abs/1711.00848.
+
+        Parameters
+        ----------
+        n_components : an int in the range [1, inf), default 2
+            Number of components: the length of each code.
+        covariance : one of 'means', 'draws', default 'draws'
+            Covariance to bring near the identity: of the posterior means (DIP-VAE-I) or of drawn codes (DIP-VAE-II).
+        dip_weight : a float in the range [0, inf), default 10.0
+            Weight of the squared covariances; lambda_od in the paper.
+        diagonal_weight : a float in the range [0, inf), default 1.0
+            Weight of the squared differences of the variances from 1, relative to the covariances.
+        kl_warmup : a float in the range [0, 0.7], default 0.1
+            Share of the training in which all weights grow from 0.
+        conditional : one of True, False, default False
+            True to give the decoder the label of each example: fit(X, y), then sample(n, y=label).
+        label_weight : a float in the range [0, inf), default 10.0
+            Weight of the label's loss relative to the reconstruction's; only used if some labels are missing.
+        network : one of 'auto', 'mlp', 'conv', a torch.nn.Module, or a pair (encoder, decoder) of such, default 'auto'
+            Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
+        hidden : a sequence of ints of at least 1 or 'auto', default 'auto'
+            Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model; 'auto' follows the rows, the columns and `max_time`.
+        likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'student_t', 'discretized_logistic', 'poisson', 'negative_binomial', default 'auto'
+            Distribution of the data given the code; 'auto' chooses by the data.
+        start : one of 'pca', 'random', default 'pca'
+            'pca' adds a linear path beside the networks, which starts at PCA, so that the model is never worse; 'random' starts from random weights.
+
+        Other Parameters
+        ----------------
+        columns : a dict from columns to kinds, or None, default None
+            Kinds of columns of a table, such as {'zip': 'categorical'}, one of real, heavy_tailed, integer, count, binary, categorical, ordered, datetime, duration, constant, identifier, text ('identifier' leaves a column out); None finds all.
+        max_levels : an int in the range [2, inf) or None, default 256
+            Largest number of levels of a column of a table; rarer values become one level, `other`, which is given back as missing; None keeps all.
+        batch_size : an int in the range [1, inf) or 'auto', default 'auto'
+            Number of examples in each training step.
+        learning_rate : a float in the range (0, inf) or 'auto', default 'auto'
+            Highest learning rate of AdamW.
+        weight_decay : a float in the range [0, inf) or 'auto', default 'auto'
+            Weight decay of AdamW, against over-fitting.
+        max_epochs : an int in the range [1, inf) or 'auto', default 'auto'
+            Largest number of passes over the training data.
+        max_time : a float in the range (0, inf) or None, default None
+            Time limit of the training, in seconds; None for no limit.
+        early_stopping : one of True, False, default True
+            True to hold out rows, cool down and end when their loss stops falling, and keep the best weights.
+        validation_fraction : a float in the range (0, 1), default 0.1
+            Share of the rows to hold out for early stopping.
+        n_iter_no_change : an int in the range [1, inf) or 'auto', default 'auto'
+            Validations without improvement before the cool-down; 'auto' is 10, MapAE: 25.
+        contamination : a float in the range (0, 0.5] or 'auto', default 'auto'
+            Expected share of new rows to call outliers; 'auto' is 0.05.
+        device : a device's name, such as 'auto', 'cpu', 'cuda', default 'auto'
+            Device to compute on; 'auto' is a GPU if there is one, otherwise the CPU.
+        precision : one of 'auto', 'float32', 'bfloat16', 'float64', default 'auto'
+            Dtype of matrix products; with 'bfloat16', weights and losses stay in float32.
+        compile : one of True, False or 'auto', default 'auto'
+            True to compile the training step (torch.compile); 'auto' does so if it saves time.
+        sharded : one of True, False or 'auto', default 'auto'
+            True to split the model over the processes; False for a full copy in each process.
+        checkpoint : a folder's path or None, default None
+            Folder for checkpoints; `fit` resumes from a checkpoint in it; None for no checkpoints.
+        track : None, a .jsonl file, 'tensorboard:FOLDER', 'mlflow:EXPERIMENT', 'wandb:PROJECT', an object with log(step, values) and finish(), or a list of these, default None
+            Where to log the losses during the training.
+        random_state : an int, a numpy RandomState or Generator, or None, default None
+            Seed of all random numbers; None takes a new one in each fit.
+        verbose : an int in the range [0, inf) or 'auto', default 'auto'
+            'auto' for a progress bar where it takes more than 2 seconds and somebody watches; 0 for no output, 1 for a bar and the decisions, 2 also for a line per validation.
+        max_examples : an int in the range [2, inf) or None, default None
+            Largest number of training examples in all steps; of an iterator, of rows to read; None for no limit.
+        buffer_size : an int in the range [8, inf) or 'auto', default 'auto'
+            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 256 MiB.
+        """
+
+class INFOVAE(Shared, CodeEstimator):
+    """A VAE whose codes tell more of each example: only all codes together are pulled to N(0, I)."""
+
+    n_components: int
+    beta: float
+    strength: float
+    kl_warmup: float
+    conditional: bool
+    label_weight: float
+    network: (
+        Literal["auto", "mlp", "conv"]
+        | nn.Module
+        | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module]
+    )
+    hidden: Sequence[int] | Literal["auto"]
+    likelihood: Literal[
+        "auto",
+        "bernoulli",
+        "continuous_bernoulli",
+        "gaussian",
+        "heteroscedastic",
+        "student_t",
+        "discretized_logistic",
+        "poisson",
+        "negative_binomial",
+    ]
+    start: Literal["pca", "random"]
+    def __init__(
+        self,
+        n_components: int = 2,
+        *,
+        beta: float = 0.1,
+        strength: float = 10.0,
+        kl_warmup: float = 0.1,
+        conditional: bool = False,
+        label_weight: float = 10.0,
+        network: Literal["auto", "mlp", "conv"]
+        | nn.Module
+        | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module] = "auto",
+        hidden: Sequence[int] | Literal["auto"] = "auto",
+        likelihood: Literal[
+            "auto",
+            "bernoulli",
+            "continuous_bernoulli",
+            "gaussian",
+            "heteroscedastic",
+            "student_t",
+            "discretized_logistic",
+            "poisson",
+            "negative_binomial",
+        ] = "auto",
+        start: Literal["pca", "random"] = "pca",
+        columns: Any = None,
+        max_levels: int | None = 256,
+        batch_size: int | Literal["auto"] = "auto",
+        learning_rate: float | Literal["auto"] = "auto",
+        weight_decay: float | Literal["auto"] = "auto",
+        max_epochs: int | Literal["auto"] = "auto",
+        max_time: float | None = None,
+        early_stopping: bool = True,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int | Literal["auto"] = "auto",
+        contamination: float | Literal["auto"] = "auto",
+        device: str = "auto",
+        precision: Literal["auto", "float32", "bfloat16", "float64"] = "auto",
+        compile: bool | Literal["auto"] = "auto",
+        sharded: bool | Literal["auto"] = "auto",
+        checkpoint: str | Path | None = None,
+        track: Any = None,
+        random_state: int | np.random.RandomState | np.random.Generator | None = None,
+        verbose: int | Literal["auto"] = "auto",
+        max_examples: int | None = None,
+        buffer_size: int | Literal["auto"] = "auto",
+    ) -> None:
+        """A VAE whose codes tell more of each example: only all codes together are pulled to N(0, I).
+
+        Zhao, Song and Ermon, InfoVAE: Balancing learning and inference in variational autoencoders (2019), https://arxiv.org/abs/1706.02262, with the maximum mean discrepancy.
+
+        Parameters
+        ----------
+        n_components : an int in the range [1, inf), default 2
+            Number of components: the length of each code.
+        beta : a float in the range [0, inf), default 0.1
+            Weight of the KL divergence of each posterior; 1 - alpha in the paper.
+        strength : a float in the range [0, inf), default 10.0
+            Weight of the distance between codes and prior relative to the mean negative log-likelihood of an entry.
+        kl_warmup : a float in the range [0, 0.7], default 0.1
+            Share of the training in which all weights grow from 0.
+        conditional : one of True, False, default False
+            True to give the decoder the label of each example: fit(X, y), then sample(n, y=label).
+        label_weight : a float in the range [0, inf), default 10.0
+            Weight of the label's loss relative to the reconstruction's; only used if some labels are missing.
+        network : one of 'auto', 'mlp', 'conv', a torch.nn.Module, or a pair (encoder, decoder) of such, default 'auto'
+            Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
+        hidden : a sequence of ints of at least 1 or 'auto', default 'auto'
+            Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model; 'auto' follows the rows, the columns and `max_time`.
+        likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'student_t', 'discretized_logistic', 'poisson', 'negative_binomial', default 'auto'
+            Distribution of the data given the code; 'auto' chooses by the data.
+        start : one of 'pca', 'random', default 'pca'
+            'pca' adds a linear path beside the networks, which starts at PCA, so that the model is never worse; 'random' starts from random weights.
+
+        Other Parameters
+        ----------------
+        columns : a dict from columns to kinds, or None, default None
+            Kinds of columns of a table, such as {'zip': 'categorical'}, one of real, heavy_tailed, integer, count, binary, categorical, ordered, datetime, duration, constant, identifier, text ('identifier' leaves a column out); None finds all.
+        max_levels : an int in the range [2, inf) or None, default 256
+            Largest number of levels of a column of a table; rarer values become one level, `other`, which is given back as missing; None keeps all.
+        batch_size : an int in the range [1, inf) or 'auto', default 'auto'
+            Number of examples in each training step.
+        learning_rate : a float in the range (0, inf) or 'auto', default 'auto'
+            Highest learning rate of AdamW.
+        weight_decay : a float in the range [0, inf) or 'auto', default 'auto'
+            Weight decay of AdamW, against over-fitting.
+        max_epochs : an int in the range [1, inf) or 'auto', default 'auto'
+            Largest number of passes over the training data.
+        max_time : a float in the range (0, inf) or None, default None
+            Time limit of the training, in seconds; None for no limit.
+        early_stopping : one of True, False, default True
+            True to hold out rows, cool down and end when their loss stops falling, and keep the best weights.
+        validation_fraction : a float in the range (0, 1), default 0.1
+            Share of the rows to hold out for early stopping.
+        n_iter_no_change : an int in the range [1, inf) or 'auto', default 'auto'
+            Validations without improvement before the cool-down; 'auto' is 10, MapAE: 25.
+        contamination : a float in the range (0, 0.5] or 'auto', default 'auto'
+            Expected share of new rows to call outliers; 'auto' is 0.05.
+        device : a device's name, such as 'auto', 'cpu', 'cuda', default 'auto'
+            Device to compute on; 'auto' is a GPU if there is one, otherwise the CPU.
+        precision : one of 'auto', 'float32', 'bfloat16', 'float64', default 'auto'
+            Dtype of matrix products; with 'bfloat16', weights and losses stay in float32.
+        compile : one of True, False or 'auto', default 'auto'
+            True to compile the training step (torch.compile); 'auto' does so if it saves time.
+        sharded : one of True, False or 'auto', default 'auto'
+            True to split the model over the processes; False for a full copy in each process.
+        checkpoint : a folder's path or None, default None
+            Folder for checkpoints; `fit` resumes from a checkpoint in it; None for no checkpoints.
+        track : None, a .jsonl file, 'tensorboard:FOLDER', 'mlflow:EXPERIMENT', 'wandb:PROJECT', an object with log(step, values) and finish(), or a list of these, default None
+            Where to log the losses during the training.
+        random_state : an int, a numpy RandomState or Generator, or None, default None
+            Seed of all random numbers; None takes a new one in each fit.
+        verbose : an int in the range [0, inf) or 'auto', default 'auto'
+            'auto' for a progress bar where it takes more than 2 seconds and somebody watches; 0 for no output, 1 for a bar and the decisions, 2 also for a line per validation.
+        max_examples : an int in the range [2, inf) or None, default None
+            Largest number of training examples in all steps; of an iterator, of rows to read; None for no limit.
+        buffer_size : an int in the range [8, inf) or 'auto', default 'auto'
+            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 256 MiB.
+        """
+
+class WAE(Shared, CodeEstimator):
+    """An autoencoder to draw from: each example has one code, and all codes together follow N(0, I)."""
+
+    n_components: int
+    measure: Literal["mmd", "sliced"]
+    strength: float
+    conditional: bool
+    label_weight: float
+    network: (
+        Literal["auto", "mlp", "conv"]
+        | nn.Module
+        | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module]
+    )
+    hidden: Sequence[int] | Literal["auto"]
+    likelihood: Literal[
+        "auto",
+        "bernoulli",
+        "continuous_bernoulli",
+        "gaussian",
+        "heteroscedastic",
+        "student_t",
+        "discretized_logistic",
+        "poisson",
+        "negative_binomial",
+    ]
+    start: Literal["pca", "random"]
+    def __init__(
+        self,
+        n_components: int = 2,
+        *,
+        measure: Literal["mmd", "sliced"] = "mmd",
+        strength: float = 10.0,
+        conditional: bool = False,
+        label_weight: float = 10.0,
+        network: Literal["auto", "mlp", "conv"]
+        | nn.Module
+        | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module] = "auto",
+        hidden: Sequence[int] | Literal["auto"] = "auto",
+        likelihood: Literal[
+            "auto",
+            "bernoulli",
+            "continuous_bernoulli",
+            "gaussian",
+            "heteroscedastic",
+            "student_t",
+            "discretized_logistic",
+            "poisson",
+            "negative_binomial",
+        ] = "auto",
+        start: Literal["pca", "random"] = "pca",
+        columns: Any = None,
+        max_levels: int | None = 256,
+        batch_size: int | Literal["auto"] = "auto",
+        learning_rate: float | Literal["auto"] = "auto",
+        weight_decay: float | Literal["auto"] = "auto",
+        max_epochs: int | Literal["auto"] = "auto",
+        max_time: float | None = None,
+        early_stopping: bool = True,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int | Literal["auto"] = "auto",
+        contamination: float | Literal["auto"] = "auto",
+        device: str = "auto",
+        precision: Literal["auto", "float32", "bfloat16", "float64"] = "auto",
+        compile: bool | Literal["auto"] = "auto",
+        sharded: bool | Literal["auto"] = "auto",
+        checkpoint: str | Path | None = None,
+        track: Any = None,
+        random_state: int | np.random.RandomState | np.random.Generator | None = None,
+        verbose: int | Literal["auto"] = "auto",
+        max_examples: int | None = None,
+        buffer_size: int | Literal["auto"] = "auto",
+    ) -> None:
+        """An autoencoder to draw from: each example has one code, and all codes together follow N(0, I).
+
+        Tolstikhin, Bousquet, Gelly and Schölkopf, Wasserstein auto-encoders (2018), https://arxiv.org/abs/1711.01558.
+
+        Parameters
+        ----------
+        n_components : an int in the range [1, inf), default 2
+            Number of components: the length of each code.
+        measure : one of 'mmd', 'sliced', default 'mmd'
+            Distance between codes and prior: 'mmd' (maximum mean discrepancy) or 'sliced' (sliced Wasserstein distance).
+        strength : a float in the range [0, inf), default 10.0
+            Weight of the distance between codes and prior relative to the mean negative log-likelihood of an entry.
+        conditional : one of True, False, default False
+            True to give the decoder the label of each example: fit(X, y), then sample(n, y=label).
+        label_weight : a float in the range [0, inf), default 10.0
+            Weight of the label's loss relative to the reconstruction's; only used if some labels are missing.
+        network : one of 'auto', 'mlp', 'conv', a torch.nn.Module, or a pair (encoder, decoder) of such, default 'auto'
+            Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
+        hidden : a sequence of ints of at least 1 or 'auto', default 'auto'
+            Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model; 'auto' follows the rows, the columns and `max_time`.
+        likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'student_t', 'discretized_logistic', 'poisson', 'negative_binomial', default 'auto'
+            Distribution of the data given the code; 'auto' chooses by the data.
+        start : one of 'pca', 'random', default 'pca'
+            'pca' adds a linear path beside the networks, which starts at PCA, so that the model is never worse; 'random' starts from random weights.
+
+        Other Parameters
+        ----------------
+        columns : a dict from columns to kinds, or None, default None
+            Kinds of columns of a table, such as {'zip': 'categorical'}, one of real, heavy_tailed, integer, count, binary, categorical, ordered, datetime, duration, constant, identifier, text ('identifier' leaves a column out); None finds all.
+        max_levels : an int in the range [2, inf) or None, default 256
+            Largest number of levels of a column of a table; rarer values become one level, `other`, which is given back as missing; None keeps all.
+        batch_size : an int in the range [1, inf) or 'auto', default 'auto'
+            Number of examples in each training step.
+        learning_rate : a float in the range (0, inf) or 'auto', default 'auto'
+            Highest learning rate of AdamW.
+        weight_decay : a float in the range [0, inf) or 'auto', default 'auto'
+            Weight decay of AdamW, against over-fitting.
+        max_epochs : an int in the range [1, inf) or 'auto', default 'auto'
+            Largest number of passes over the training data.
+        max_time : a float in the range (0, inf) or None, default None
+            Time limit of the training, in seconds; None for no limit.
+        early_stopping : one of True, False, default True
+            True to hold out rows, cool down and end when their loss stops falling, and keep the best weights.
+        validation_fraction : a float in the range (0, 1), default 0.1
+            Share of the rows to hold out for early stopping.
+        n_iter_no_change : an int in the range [1, inf) or 'auto', default 'auto'
+            Validations without improvement before the cool-down; 'auto' is 10, MapAE: 25.
+        contamination : a float in the range (0, 0.5] or 'auto', default 'auto'
+            Expected share of new rows to call outliers; 'auto' is 0.05.
+        device : a device's name, such as 'auto', 'cpu', 'cuda', default 'auto'
+            Device to compute on; 'auto' is a GPU if there is one, otherwise the CPU.
+        precision : one of 'auto', 'float32', 'bfloat16', 'float64', default 'auto'
+            Dtype of matrix products; with 'bfloat16', weights and losses stay in float32.
+        compile : one of True, False or 'auto', default 'auto'
+            True to compile the training step (torch.compile); 'auto' does so if it saves time.
+        sharded : one of True, False or 'auto', default 'auto'
+            True to split the model over the processes; False for a full copy in each process.
+        checkpoint : a folder's path or None, default None
+            Folder for checkpoints; `fit` resumes from a checkpoint in it; None for no checkpoints.
+        track : None, a .jsonl file, 'tensorboard:FOLDER', 'mlflow:EXPERIMENT', 'wandb:PROJECT', an object with log(step, values) and finish(), or a list of these, default None
+            Where to log the losses during the training.
+        random_state : an int, a numpy RandomState or Generator, or None, default None
+            Seed of all random numbers; None takes a new one in each fit.
+        verbose : an int in the range [0, inf) or 'auto', default 'auto'
+            'auto' for a progress bar where it takes more than 2 seconds and somebody watches; 0 for no output, 1 for a bar and the decisions, 2 also for a line per validation.
+        max_examples : an int in the range [2, inf) or None, default None
+            Largest number of training examples in all steps; of an iterator, of rows to read; None for no limit.
+        buffer_size : an int in the range [8, inf) or 'auto', default 'auto'
+            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 256 MiB.
+        """
+
+class AAE(Shared, CodeEstimator):
+    """An autoencoder to draw from: a discriminator learns to tell codes from N(0, I), and the encoder to deceive it."""
+
+    n_components: int
+    strength: float
+    conditional: bool
+    label_weight: float
+    network: (
+        Literal["auto", "mlp", "conv"]
+        | nn.Module
+        | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module]
+    )
+    hidden: Sequence[int] | Literal["auto"]
+    likelihood: Literal[
+        "auto",
+        "bernoulli",
+        "continuous_bernoulli",
+        "gaussian",
+        "heteroscedastic",
+        "student_t",
+        "discretized_logistic",
+        "poisson",
+        "negative_binomial",
+    ]
+    start: Literal["pca", "random"]
+    def __init__(
+        self,
+        n_components: int = 2,
+        *,
+        strength: float = 1.0,
+        conditional: bool = False,
+        label_weight: float = 10.0,
+        network: Literal["auto", "mlp", "conv"]
+        | nn.Module
+        | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module] = "auto",
+        hidden: Sequence[int] | Literal["auto"] = "auto",
+        likelihood: Literal[
+            "auto",
+            "bernoulli",
+            "continuous_bernoulli",
+            "gaussian",
+            "heteroscedastic",
+            "student_t",
+            "discretized_logistic",
+            "poisson",
+            "negative_binomial",
+        ] = "auto",
+        start: Literal["pca", "random"] = "pca",
+        columns: Any = None,
+        max_levels: int | None = 256,
+        batch_size: int | Literal["auto"] = "auto",
+        learning_rate: float | Literal["auto"] = "auto",
+        weight_decay: float | Literal["auto"] = "auto",
+        max_epochs: int | Literal["auto"] = "auto",
+        max_time: float | None = None,
+        early_stopping: bool = True,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int | Literal["auto"] = "auto",
+        contamination: float | Literal["auto"] = "auto",
+        device: str = "auto",
+        precision: Literal["auto", "float32", "bfloat16", "float64"] = "auto",
+        compile: bool | Literal["auto"] = "auto",
+        sharded: bool | Literal["auto"] = "auto",
+        checkpoint: str | Path | None = None,
+        track: Any = None,
+        random_state: int | np.random.RandomState | np.random.Generator | None = None,
+        verbose: int | Literal["auto"] = "auto",
+        max_examples: int | None = None,
+        buffer_size: int | Literal["auto"] = "auto",
+    ) -> None:
+        """An autoencoder to draw from: a discriminator learns to tell codes from N(0, I), and the encoder to deceive it.
+
+        Makhzani, Shlens, Jaitly, Goodfellow and Frey, Adversarial autoencoders (2015), https://arxiv.org/abs/1511.05644.
+
+        Parameters
+        ----------
+        n_components : an int in the range [1, inf), default 2
+            Number of components: the length of each code.
+        strength : a float in the range [0, inf), default 1.0
+            Weight of the cost of codes that the discriminator tells from draws.
+        conditional : one of True, False, default False
+            True to give the decoder the label of each example: fit(X, y), then sample(n, y=label).
+        label_weight : a float in the range [0, inf), default 10.0
+            Weight of the label's loss relative to the reconstruction's; only used if some labels are missing.
+        network : one of 'auto', 'mlp', 'conv', a torch.nn.Module, or a pair (encoder, decoder) of such, default 'auto'
+            Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
+        hidden : a sequence of ints of at least 1 or 'auto', default 'auto'
+            Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model; 'auto' follows the rows, the columns and `max_time`.
+        likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'student_t', 'discretized_logistic', 'poisson', 'negative_binomial', default 'auto'
+            Distribution of the data given the code; 'auto' chooses by the data.
+        start : one of 'pca', 'random', default 'pca'
+            'pca' adds a linear path beside the networks, which starts at PCA, so that the model is never worse; 'random' starts from random weights.
+
+        Other Parameters
+        ----------------
+        columns : a dict from columns to kinds, or None, default None
+            Kinds of columns of a table, such as {'zip': 'categorical'}, one of real, heavy_tailed, integer, count, binary, categorical, ordered, datetime, duration, constant, identifier, text ('identifier' leaves a column out); None finds all.
+        max_levels : an int in the range [2, inf) or None, default 256
+            Largest number of levels of a column of a table; rarer values become one level, `other`, which is given back as missing; None keeps all.
+        batch_size : an int in the range [1, inf) or 'auto', default 'auto'
+            Number of examples in each training step.
+        learning_rate : a float in the range (0, inf) or 'auto', default 'auto'
+            Highest learning rate of AdamW.
+        weight_decay : a float in the range [0, inf) or 'auto', default 'auto'
+            Weight decay of AdamW, against over-fitting.
+        max_epochs : an int in the range [1, inf) or 'auto', default 'auto'
+            Largest number of passes over the training data.
+        max_time : a float in the range (0, inf) or None, default None
+            Time limit of the training, in seconds; None for no limit.
+        early_stopping : one of True, False, default True
+            True to hold out rows, cool down and end when their loss stops falling, and keep the best weights.
+        validation_fraction : a float in the range (0, 1), default 0.1
+            Share of the rows to hold out for early stopping.
+        n_iter_no_change : an int in the range [1, inf) or 'auto', default 'auto'
+            Validations without improvement before the cool-down; 'auto' is 10, MapAE: 25.
+        contamination : a float in the range (0, 0.5] or 'auto', default 'auto'
+            Expected share of new rows to call outliers; 'auto' is 0.05.
+        device : a device's name, such as 'auto', 'cpu', 'cuda', default 'auto'
+            Device to compute on; 'auto' is a GPU if there is one, otherwise the CPU.
+        precision : one of 'auto', 'float32', 'bfloat16', 'float64', default 'auto'
+            Dtype of matrix products; with 'bfloat16', weights and losses stay in float32.
+        compile : one of True, False or 'auto', default 'auto'
+            True to compile the training step (torch.compile); 'auto' does so if it saves time.
+        sharded : one of True, False or 'auto', default 'auto'
+            True to split the model over the processes; False for a full copy in each process.
+        checkpoint : a folder's path or None, default None
+            Folder for checkpoints; `fit` resumes from a checkpoint in it; None for no checkpoints.
+        track : None, a .jsonl file, 'tensorboard:FOLDER', 'mlflow:EXPERIMENT', 'wandb:PROJECT', an object with log(step, values) and finish(), or a list of these, default None
+            Where to log the losses during the training.
+        random_state : an int, a numpy RandomState or Generator, or None, default None
+            Seed of all random numbers; None takes a new one in each fit.
+        verbose : an int in the range [0, inf) or 'auto', default 'auto'
+            'auto' for a progress bar where it takes more than 2 seconds and somebody watches; 0 for no output, 1 for a bar and the decisions, 2 also for a line per validation.
+        max_examples : an int in the range [2, inf) or None, default None
+            Largest number of training examples in all steps; of an iterator, of rows to read; None for no limit.
+        buffer_size : an int in the range [8, inf) or 'auto', default 'auto'
+            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 256 MiB.
+        """
+
+class RAE(Shared, CodeEstimator):
+    """An autoencoder to draw from without noise: short codes and a smooth decoder, then a density of the codes."""
+
+    n_components: int
+    code_weight: float
+    slope_weight: float
+    conditional: bool
+    label_weight: float
+    network: (
+        Literal["auto", "mlp", "conv"]
+        | nn.Module
+        | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module]
+    )
+    hidden: Sequence[int] | Literal["auto"]
+    likelihood: Literal[
+        "auto",
+        "bernoulli",
+        "continuous_bernoulli",
+        "gaussian",
+        "heteroscedastic",
+        "student_t",
+        "discretized_logistic",
+        "poisson",
+        "negative_binomial",
+    ]
+    start: Literal["pca", "random"]
+    def __init__(
+        self,
+        n_components: int = 2,
+        *,
+        code_weight: float = 0.1,
+        slope_weight: float = 0.0,
+        conditional: bool = False,
+        label_weight: float = 10.0,
+        network: Literal["auto", "mlp", "conv"]
+        | nn.Module
+        | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module] = "auto",
+        hidden: Sequence[int] | Literal["auto"] = "auto",
+        likelihood: Literal[
+            "auto",
+            "bernoulli",
+            "continuous_bernoulli",
+            "gaussian",
+            "heteroscedastic",
+            "student_t",
+            "discretized_logistic",
+            "poisson",
+            "negative_binomial",
+        ] = "auto",
+        start: Literal["pca", "random"] = "pca",
+        columns: Any = None,
+        max_levels: int | None = 256,
+        batch_size: int | Literal["auto"] = "auto",
+        learning_rate: float | Literal["auto"] = "auto",
+        weight_decay: float | Literal["auto"] = "auto",
+        max_epochs: int | Literal["auto"] = "auto",
+        max_time: float | None = None,
+        early_stopping: bool = True,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int | Literal["auto"] = "auto",
+        contamination: float | Literal["auto"] = "auto",
+        device: str = "auto",
+        precision: Literal["auto", "float32", "bfloat16", "float64"] = "auto",
+        compile: bool | Literal["auto"] = "auto",
+        sharded: bool | Literal["auto"] = "auto",
+        checkpoint: str | Path | None = None,
+        track: Any = None,
+        random_state: int | np.random.RandomState | np.random.Generator | None = None,
+        verbose: int | Literal["auto"] = "auto",
+        max_examples: int | None = None,
+        buffer_size: int | Literal["auto"] = "auto",
+    ) -> None:
+        """An autoencoder to draw from without noise: short codes and a smooth decoder, then a density of the codes.
+
+        Ghosh, Sajjadi, Vergari, Black and Schölkopf, From variational to deterministic autoencoders (2020), https://arxiv.org/abs/1903.12436. `fit_sampler(X)` fits a mixture of Gaussians to the codes, as the paper does.
+
+        Parameters
+        ----------
+        n_components : an int in the range [1, inf), default 2
+            Number of components: the length of each code.
+        code_weight : a float in the range [0, inf), default 0.1
+            Weight of half the squared length of a code.
+        slope_weight : a float in the range [0, inf), default 0.0
+            Weight of the squared slope of the decoder; 0 leaves that to the weight decay (RAE-L2).
+        conditional : one of True, False, default False
+            True to give the decoder the label of each example: fit(X, y), then sample(n, y=label).
+        label_weight : a float in the range [0, inf), default 10.0
+            Weight of the label's loss relative to the reconstruction's; only used if some labels are missing.
+        network : one of 'auto', 'mlp', 'conv', a torch.nn.Module, or a pair (encoder, decoder) of such, default 'auto'
+            Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
+        hidden : a sequence of ints of at least 1 or 'auto', default 'auto'
+            Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model; 'auto' follows the rows, the columns and `max_time`.
+        likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'student_t', 'discretized_logistic', 'poisson', 'negative_binomial', default 'auto'
+            Distribution of the data given the code; 'auto' chooses by the data.
+        start : one of 'pca', 'random', default 'pca'
+            'pca' adds a linear path beside the networks, which starts at PCA, so that the model is never worse; 'random' starts from random weights.
+
+        Other Parameters
+        ----------------
+        columns : a dict from columns to kinds, or None, default None
+            Kinds of columns of a table, such as {'zip': 'categorical'}, one of real, heavy_tailed, integer, count, binary, categorical, ordered, datetime, duration, constant, identifier, text ('identifier' leaves a column out); None finds all.
+        max_levels : an int in the range [2, inf) or None, default 256
+            Largest number of levels of a column of a table; rarer values become one level, `other`, which is given back as missing; None keeps all.
+        batch_size : an int in the range [1, inf) or 'auto', default 'auto'
+            Number of examples in each training step.
+        learning_rate : a float in the range (0, inf) or 'auto', default 'auto'
+            Highest learning rate of AdamW.
+        weight_decay : a float in the range [0, inf) or 'auto', default 'auto'
+            Weight decay of AdamW, against over-fitting.
+        max_epochs : an int in the range [1, inf) or 'auto', default 'auto'
+            Largest number of passes over the training data.
+        max_time : a float in the range (0, inf) or None, default None
+            Time limit of the training, in seconds; None for no limit.
+        early_stopping : one of True, False, default True
+            True to hold out rows, cool down and end when their loss stops falling, and keep the best weights.
+        validation_fraction : a float in the range (0, 1), default 0.1
+            Share of the rows to hold out for early stopping.
+        n_iter_no_change : an int in the range [1, inf) or 'auto', default 'auto'
+            Validations without improvement before the cool-down; 'auto' is 10, MapAE: 25.
+        contamination : a float in the range (0, 0.5] or 'auto', default 'auto'
+            Expected share of new rows to call outliers; 'auto' is 0.05.
+        device : a device's name, such as 'auto', 'cpu', 'cuda', default 'auto'
+            Device to compute on; 'auto' is a GPU if there is one, otherwise the CPU.
+        precision : one of 'auto', 'float32', 'bfloat16', 'float64', default 'auto'
+            Dtype of matrix products; with 'bfloat16', weights and losses stay in float32.
+        compile : one of True, False or 'auto', default 'auto'
+            True to compile the training step (torch.compile); 'auto' does so if it saves time.
+        sharded : one of True, False or 'auto', default 'auto'
+            True to split the model over the processes; False for a full copy in each process.
+        checkpoint : a folder's path or None, default None
+            Folder for checkpoints; `fit` resumes from a checkpoint in it; None for no checkpoints.
+        track : None, a .jsonl file, 'tensorboard:FOLDER', 'mlflow:EXPERIMENT', 'wandb:PROJECT', an object with log(step, values) and finish(), or a list of these, default None
+            Where to log the losses during the training.
+        random_state : an int, a numpy RandomState or Generator, or None, default None
+            Seed of all random numbers; None takes a new one in each fit.
+        verbose : an int in the range [0, inf) or 'auto', default 'auto'
+            'auto' for a progress bar where it takes more than 2 seconds and somebody watches; 0 for no output, 1 for a bar and the decisions, 2 also for a line per validation.
+        max_examples : an int in the range [2, inf) or None, default None
+            Largest number of training examples in all steps; of an iterator, of rows to read; None for no limit.
+        buffer_size : an int in the range [8, inf) or 'auto', default 'auto'
+            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 256 MiB.
+        """
+
+class CONTRACTIVEAE(Shared, CodeEstimator):
+    """An autoencoder whose codes change little with small changes of the example."""
+
+    n_components: int
+    contraction: float
+    network: (
+        Literal["auto", "mlp", "conv"]
+        | nn.Module
+        | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module]
+    )
+    hidden: Sequence[int] | Literal["auto"]
+    likelihood: Literal[
+        "auto",
+        "bernoulli",
+        "continuous_bernoulli",
+        "gaussian",
+        "heteroscedastic",
+        "student_t",
+        "discretized_logistic",
+        "poisson",
+        "negative_binomial",
+    ]
+    start: Literal["pca", "random"]
+    def __init__(
+        self,
+        n_components: int = 2,
+        *,
+        contraction: float = 0.1,
+        network: Literal["auto", "mlp", "conv"]
+        | nn.Module
+        | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module] = "auto",
+        hidden: Sequence[int] | Literal["auto"] = "auto",
+        likelihood: Literal[
+            "auto",
+            "bernoulli",
+            "continuous_bernoulli",
+            "gaussian",
+            "heteroscedastic",
+            "student_t",
+            "discretized_logistic",
+            "poisson",
+            "negative_binomial",
+        ] = "auto",
+        start: Literal["pca", "random"] = "pca",
+        columns: Any = None,
+        max_levels: int | None = 256,
+        batch_size: int | Literal["auto"] = "auto",
+        learning_rate: float | Literal["auto"] = "auto",
+        weight_decay: float | Literal["auto"] = "auto",
+        max_epochs: int | Literal["auto"] = "auto",
+        max_time: float | None = None,
+        early_stopping: bool = True,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int | Literal["auto"] = "auto",
+        contamination: float | Literal["auto"] = "auto",
+        device: str = "auto",
+        precision: Literal["auto", "float32", "bfloat16", "float64"] = "auto",
+        compile: bool | Literal["auto"] = "auto",
+        sharded: bool | Literal["auto"] = "auto",
+        checkpoint: str | Path | None = None,
+        track: Any = None,
+        random_state: int | np.random.RandomState | np.random.Generator | None = None,
+        verbose: int | Literal["auto"] = "auto",
+        max_examples: int | None = None,
+        buffer_size: int | Literal["auto"] = "auto",
+    ) -> None:
+        """An autoencoder whose codes change little with small changes of the example.
+
+        Rifai, Vincent, Muller, Glorot and Bengio, Contractive auto-encoders: Explicit invariance during feature extraction (2011), https://icml.cc/2011/papers/455_icmlpaper.pdf.
+
+        Parameters
+        ----------
+        n_components : an int in the range [1, inf), default 2
+            Number of components: the length of each code.
+        contraction : a float in the range [0, inf), default 0.1
+            Weight of the squared slope of the encoder.
+        network : one of 'auto', 'mlp', 'conv', a torch.nn.Module, or a pair (encoder, decoder) of such, default 'auto'
+            Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
+        hidden : a sequence of ints of at least 1 or 'auto', default 'auto'
+            Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model; 'auto' follows the rows, the columns and `max_time`.
+        likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'student_t', 'discretized_logistic', 'poisson', 'negative_binomial', default 'auto'
+            Distribution of the data given the code; 'auto' chooses by the data.
+        start : one of 'pca', 'random', default 'pca'
+            'pca' adds a linear path beside the networks, which starts at PCA, so that the model is never worse; 'random' starts from random weights.
+
+        Other Parameters
+        ----------------
+        columns : a dict from columns to kinds, or None, default None
+            Kinds of columns of a table, such as {'zip': 'categorical'}, one of real, heavy_tailed, integer, count, binary, categorical, ordered, datetime, duration, constant, identifier, text ('identifier' leaves a column out); None finds all.
+        max_levels : an int in the range [2, inf) or None, default 256
+            Largest number of levels of a column of a table; rarer values become one level, `other`, which is given back as missing; None keeps all.
+        batch_size : an int in the range [1, inf) or 'auto', default 'auto'
+            Number of examples in each training step.
+        learning_rate : a float in the range (0, inf) or 'auto', default 'auto'
+            Highest learning rate of AdamW.
+        weight_decay : a float in the range [0, inf) or 'auto', default 'auto'
+            Weight decay of AdamW, against over-fitting.
+        max_epochs : an int in the range [1, inf) or 'auto', default 'auto'
+            Largest number of passes over the training data.
+        max_time : a float in the range (0, inf) or None, default None
+            Time limit of the training, in seconds; None for no limit.
+        early_stopping : one of True, False, default True
+            True to hold out rows, cool down and end when their loss stops falling, and keep the best weights.
+        validation_fraction : a float in the range (0, 1), default 0.1
+            Share of the rows to hold out for early stopping.
+        n_iter_no_change : an int in the range [1, inf) or 'auto', default 'auto'
+            Validations without improvement before the cool-down; 'auto' is 10, MapAE: 25.
+        contamination : a float in the range (0, 0.5] or 'auto', default 'auto'
+            Expected share of new rows to call outliers; 'auto' is 0.05.
+        device : a device's name, such as 'auto', 'cpu', 'cuda', default 'auto'
+            Device to compute on; 'auto' is a GPU if there is one, otherwise the CPU.
+        precision : one of 'auto', 'float32', 'bfloat16', 'float64', default 'auto'
+            Dtype of matrix products; with 'bfloat16', weights and losses stay in float32.
+        compile : one of True, False or 'auto', default 'auto'
+            True to compile the training step (torch.compile); 'auto' does so if it saves time.
+        sharded : one of True, False or 'auto', default 'auto'
+            True to split the model over the processes; False for a full copy in each process.
+        checkpoint : a folder's path or None, default None
+            Folder for checkpoints; `fit` resumes from a checkpoint in it; None for no checkpoints.
+        track : None, a .jsonl file, 'tensorboard:FOLDER', 'mlflow:EXPERIMENT', 'wandb:PROJECT', an object with log(step, values) and finish(), or a list of these, default None
+            Where to log the losses during the training.
+        random_state : an int, a numpy RandomState or Generator, or None, default None
+            Seed of all random numbers; None takes a new one in each fit.
+        verbose : an int in the range [0, inf) or 'auto', default 'auto'
+            'auto' for a progress bar where it takes more than 2 seconds and somebody watches; 0 for no output, 1 for a bar and the decisions, 2 also for a line per validation.
+        max_examples : an int in the range [2, inf) or None, default None
+            Largest number of training examples in all steps; of an iterator, of rows to read; None for no limit.
+        buffer_size : an int in the range [8, inf) or 'auto', default 'auto'
+            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 256 MiB.
+        """
+
+class NESTEDAE(Shared, CodeEstimator):
+    """An autoencoder with ordered components, as PCA has: the first k of them reconstruct as well as k can."""
+
+    n_components: int
+    nesting: float
+    network: (
+        Literal["auto", "mlp", "conv"]
+        | nn.Module
+        | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module]
+    )
+    hidden: Sequence[int] | Literal["auto"]
+    likelihood: Literal[
+        "auto",
+        "bernoulli",
+        "continuous_bernoulli",
+        "gaussian",
+        "heteroscedastic",
+        "student_t",
+        "discretized_logistic",
+        "poisson",
+        "negative_binomial",
+    ]
+    start: Literal["pca", "random"]
+    def __init__(
+        self,
+        n_components: int = 2,
+        *,
+        nesting: float = 1.0,
+        network: Literal["auto", "mlp", "conv"]
+        | nn.Module
+        | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module] = "auto",
+        hidden: Sequence[int] | Literal["auto"] = "auto",
+        likelihood: Literal[
+            "auto",
+            "bernoulli",
+            "continuous_bernoulli",
+            "gaussian",
+            "heteroscedastic",
+            "student_t",
+            "discretized_logistic",
+            "poisson",
+            "negative_binomial",
+        ] = "auto",
+        start: Literal["pca", "random"] = "pca",
+        columns: Any = None,
+        max_levels: int | None = 256,
+        batch_size: int | Literal["auto"] = "auto",
+        learning_rate: float | Literal["auto"] = "auto",
+        weight_decay: float | Literal["auto"] = "auto",
+        max_epochs: int | Literal["auto"] = "auto",
+        max_time: float | None = None,
+        early_stopping: bool = True,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int | Literal["auto"] = "auto",
+        contamination: float | Literal["auto"] = "auto",
+        device: str = "auto",
+        precision: Literal["auto", "float32", "bfloat16", "float64"] = "auto",
+        compile: bool | Literal["auto"] = "auto",
+        sharded: bool | Literal["auto"] = "auto",
+        checkpoint: str | Path | None = None,
+        track: Any = None,
+        random_state: int | np.random.RandomState | np.random.Generator | None = None,
+        verbose: int | Literal["auto"] = "auto",
+        max_examples: int | None = None,
+        buffer_size: int | Literal["auto"] = "auto",
+    ) -> None:
+        """An autoencoder with ordered components, as PCA has: the first k of them reconstruct as well as k can.
+
+        Rippel, Gelbart and Adams, Learning ordered representations with nested dropout (2014), https://arxiv.org/abs/1402.0915.
+
+        Parameters
+        ----------
+        n_components : an int in the range [1, inf), default 2
+            Number of components: the length of each code.
+        nesting : a float in the range [0, inf), default 1.0
+            Weight of the loss of a random number of first components, relative to that of all components.
+        network : one of 'auto', 'mlp', 'conv', a torch.nn.Module, or a pair (encoder, decoder) of such, default 'auto'
+            Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
+        hidden : a sequence of ints of at least 1 or 'auto', default 'auto'
+            Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model; 'auto' follows the rows, the columns and `max_time`.
+        likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'student_t', 'discretized_logistic', 'poisson', 'negative_binomial', default 'auto'
+            Distribution of the data given the code; 'auto' chooses by the data.
+        start : one of 'pca', 'random', default 'pca'
+            'pca' adds a linear path beside the networks, which starts at PCA, so that the model is never worse; 'random' starts from random weights.
+
+        Other Parameters
+        ----------------
+        columns : a dict from columns to kinds, or None, default None
+            Kinds of columns of a table, such as {'zip': 'categorical'}, one of real, heavy_tailed, integer, count, binary, categorical, ordered, datetime, duration, constant, identifier, text ('identifier' leaves a column out); None finds all.
+        max_levels : an int in the range [2, inf) or None, default 256
+            Largest number of levels of a column of a table; rarer values become one level, `other`, which is given back as missing; None keeps all.
+        batch_size : an int in the range [1, inf) or 'auto', default 'auto'
+            Number of examples in each training step.
+        learning_rate : a float in the range (0, inf) or 'auto', default 'auto'
+            Highest learning rate of AdamW.
+        weight_decay : a float in the range [0, inf) or 'auto', default 'auto'
+            Weight decay of AdamW, against over-fitting.
+        max_epochs : an int in the range [1, inf) or 'auto', default 'auto'
+            Largest number of passes over the training data.
+        max_time : a float in the range (0, inf) or None, default None
+            Time limit of the training, in seconds; None for no limit.
+        early_stopping : one of True, False, default True
+            True to hold out rows, cool down and end when their loss stops falling, and keep the best weights.
+        validation_fraction : a float in the range (0, 1), default 0.1
+            Share of the rows to hold out for early stopping.
+        n_iter_no_change : an int in the range [1, inf) or 'auto', default 'auto'
+            Validations without improvement before the cool-down; 'auto' is 10, MapAE: 25.
+        contamination : a float in the range (0, 0.5] or 'auto', default 'auto'
+            Expected share of new rows to call outliers; 'auto' is 0.05.
+        device : a device's name, such as 'auto', 'cpu', 'cuda', default 'auto'
+            Device to compute on; 'auto' is a GPU if there is one, otherwise the CPU.
+        precision : one of 'auto', 'float32', 'bfloat16', 'float64', default 'auto'
+            Dtype of matrix products; with 'bfloat16', weights and losses stay in float32.
+        compile : one of True, False or 'auto', default 'auto'
+            True to compile the training step (torch.compile); 'auto' does so if it saves time.
+        sharded : one of True, False or 'auto', default 'auto'
+            True to split the model over the processes; False for a full copy in each process.
+        checkpoint : a folder's path or None, default None
+            Folder for checkpoints; `fit` resumes from a checkpoint in it; None for no checkpoints.
+        track : None, a .jsonl file, 'tensorboard:FOLDER', 'mlflow:EXPERIMENT', 'wandb:PROJECT', an object with log(step, values) and finish(), or a list of these, default None
+            Where to log the losses during the training.
+        random_state : an int, a numpy RandomState or Generator, or None, default None
+            Seed of all random numbers; None takes a new one in each fit.
+        verbose : an int in the range [0, inf) or 'auto', default 'auto'
+            'auto' for a progress bar where it takes more than 2 seconds and somebody watches; 0 for no output, 1 for a bar and the decisions, 2 also for a line per validation.
+        max_examples : an int in the range [2, inf) or None, default None
+            Largest number of training examples in all steps; of an iterator, of rows to read; None for no limit.
+        buffer_size : an int in the range [8, inf) or 'auto', default 'auto'
+            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 256 MiB.
+        """
+
 class BETAVAE(Shared, CodeEstimator):
     """A VAE whose KL counts more: fewer components are used, and each of them is more independent of the others."""
 
@@ -800,7 +3017,15 @@ class BETAVAE(Shared, CodeEstimator):
     )
     hidden: Sequence[int] | Literal["auto"]
     likelihood: Literal[
-        "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
+        "auto",
+        "bernoulli",
+        "continuous_bernoulli",
+        "gaussian",
+        "heteroscedastic",
+        "student_t",
+        "discretized_logistic",
+        "poisson",
+        "negative_binomial",
     ]
     start: Literal["pca", "random"]
     def __init__(
@@ -820,7 +3045,15 @@ class BETAVAE(Shared, CodeEstimator):
         | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module] = "auto",
         hidden: Sequence[int] | Literal["auto"] = "auto",
         likelihood: Literal[
-            "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
+            "auto",
+            "bernoulli",
+            "continuous_bernoulli",
+            "gaussian",
+            "heteroscedastic",
+            "student_t",
+            "discretized_logistic",
+            "poisson",
+            "negative_binomial",
         ] = "auto",
         start: Literal["pca", "random"] = "pca",
         columns: Any = None,
@@ -873,7 +3106,7 @@ class BETAVAE(Shared, CodeEstimator):
             Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
         hidden : a sequence of ints of at least 1 or 'auto', default 'auto'
             Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model; 'auto' follows the rows, the columns and `max_time`.
-        likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'poisson', 'negative_binomial', default 'auto'
+        likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'student_t', 'discretized_logistic', 'poisson', 'negative_binomial', default 'auto'
             Distribution of the data given the code; 'auto' chooses by the data.
         start : one of 'pca', 'random', default 'pca'
             'pca' adds a linear path beside the networks, which starts at PCA, so that the model is never worse; 'random' starts from random weights.
@@ -943,7 +3176,15 @@ class DISENTANGLEDBETAVAE(Shared, CodeEstimator):
     )
     hidden: Sequence[int] | Literal["auto"]
     likelihood: Literal[
-        "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
+        "auto",
+        "bernoulli",
+        "continuous_bernoulli",
+        "gaussian",
+        "heteroscedastic",
+        "student_t",
+        "discretized_logistic",
+        "poisson",
+        "negative_binomial",
     ]
     start: Literal["pca", "random"]
     def __init__(
@@ -963,7 +3204,15 @@ class DISENTANGLEDBETAVAE(Shared, CodeEstimator):
         | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module] = "auto",
         hidden: Sequence[int] | Literal["auto"] = "auto",
         likelihood: Literal[
-            "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
+            "auto",
+            "bernoulli",
+            "continuous_bernoulli",
+            "gaussian",
+            "heteroscedastic",
+            "student_t",
+            "discretized_logistic",
+            "poisson",
+            "negative_binomial",
         ] = "auto",
         start: Literal["pca", "random"] = "pca",
         columns: Any = None,
@@ -1016,7 +3265,7 @@ class DISENTANGLEDBETAVAE(Shared, CodeEstimator):
             Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
         hidden : a sequence of ints of at least 1 or 'auto', default 'auto'
             Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model; 'auto' follows the rows, the columns and `max_time`.
-        likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'poisson', 'negative_binomial', default 'auto'
+        likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'student_t', 'discretized_logistic', 'poisson', 'negative_binomial', default 'auto'
             Distribution of the data given the code; 'auto' chooses by the data.
         start : one of 'pca', 'random', default 'pca'
             'pca' adds a linear path beside the networks, which starts at PCA, so that the model is never worse; 'random' starts from random weights.
@@ -1085,7 +3334,15 @@ class IWAE(Shared, CodeEstimator):
     )
     hidden: Sequence[int] | Literal["auto"]
     likelihood: Literal[
-        "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
+        "auto",
+        "bernoulli",
+        "continuous_bernoulli",
+        "gaussian",
+        "heteroscedastic",
+        "student_t",
+        "discretized_logistic",
+        "poisson",
+        "negative_binomial",
     ]
     start: Literal["pca", "random"]
     def __init__(
@@ -1104,7 +3361,15 @@ class IWAE(Shared, CodeEstimator):
         | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module] = "auto",
         hidden: Sequence[int] | Literal["auto"] = "auto",
         likelihood: Literal[
-            "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
+            "auto",
+            "bernoulli",
+            "continuous_bernoulli",
+            "gaussian",
+            "heteroscedastic",
+            "student_t",
+            "discretized_logistic",
+            "poisson",
+            "negative_binomial",
         ] = "auto",
         start: Literal["pca", "random"] = "pca",
         columns: Any = None,
@@ -1155,7 +3420,7 @@ class IWAE(Shared, CodeEstimator):
             Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
         hidden : a sequence of ints of at least 1 or 'auto', default 'auto'
             Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model; 'auto' follows the rows, the columns and `max_time`.
-        likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'poisson', 'negative_binomial', default 'auto'
+        likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'student_t', 'discretized_logistic', 'poisson', 'negative_binomial', default 'auto'
             Distribution of the data given the code; 'auto' chooses by the data.
         start : one of 'pca', 'random', default 'pca'
             'pca' adds a linear path beside the networks, which starts at PCA, so that the model is never worse; 'random' starts from random weights.
@@ -1225,7 +3490,15 @@ class MIWAE(Shared, CodeEstimator):
     )
     hidden: Sequence[int] | Literal["auto"]
     likelihood: Literal[
-        "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
+        "auto",
+        "bernoulli",
+        "continuous_bernoulli",
+        "gaussian",
+        "heteroscedastic",
+        "student_t",
+        "discretized_logistic",
+        "poisson",
+        "negative_binomial",
     ]
     start: Literal["pca", "random"]
     def __init__(
@@ -1245,7 +3518,15 @@ class MIWAE(Shared, CodeEstimator):
         | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module] = "auto",
         hidden: Sequence[int] | Literal["auto"] = "auto",
         likelihood: Literal[
-            "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
+            "auto",
+            "bernoulli",
+            "continuous_bernoulli",
+            "gaussian",
+            "heteroscedastic",
+            "student_t",
+            "discretized_logistic",
+            "poisson",
+            "negative_binomial",
         ] = "auto",
         start: Literal["pca", "random"] = "pca",
         columns: Any = None,
@@ -1298,7 +3579,7 @@ class MIWAE(Shared, CodeEstimator):
             Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
         hidden : a sequence of ints of at least 1 or 'auto', default 'auto'
             Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model; 'auto' follows the rows, the columns and `max_time`.
-        likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'poisson', 'negative_binomial', default 'auto'
+        likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'student_t', 'discretized_logistic', 'poisson', 'negative_binomial', default 'auto'
             Distribution of the data given the code; 'auto' chooses by the data.
         start : one of 'pca', 'random', default 'pca'
             'pca' adds a linear path beside the networks, which starts at PCA, so that the model is never worse; 'random' starts from random weights.
@@ -1368,7 +3649,15 @@ class PIWAE(Shared, CodeEstimator):
     )
     hidden: Sequence[int] | Literal["auto"]
     likelihood: Literal[
-        "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
+        "auto",
+        "bernoulli",
+        "continuous_bernoulli",
+        "gaussian",
+        "heteroscedastic",
+        "student_t",
+        "discretized_logistic",
+        "poisson",
+        "negative_binomial",
     ]
     start: Literal["pca", "random"]
     def __init__(
@@ -1388,7 +3677,15 @@ class PIWAE(Shared, CodeEstimator):
         | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module] = "auto",
         hidden: Sequence[int] | Literal["auto"] = "auto",
         likelihood: Literal[
-            "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
+            "auto",
+            "bernoulli",
+            "continuous_bernoulli",
+            "gaussian",
+            "heteroscedastic",
+            "student_t",
+            "discretized_logistic",
+            "poisson",
+            "negative_binomial",
         ] = "auto",
         start: Literal["pca", "random"] = "pca",
         columns: Any = None,
@@ -1441,7 +3738,7 @@ class PIWAE(Shared, CodeEstimator):
             Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
         hidden : a sequence of ints of at least 1 or 'auto', default 'auto'
             Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model; 'auto' follows the rows, the columns and `max_time`.
-        likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'poisson', 'negative_binomial', default 'auto'
+        likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'student_t', 'discretized_logistic', 'poisson', 'negative_binomial', default 'auto'
             Distribution of the data given the code; 'auto' chooses by the data.
         start : one of 'pca', 'random', default 'pca'
             'pca' adds a linear path beside the networks, which starts at PCA, so that the model is never worse; 'random' starts from random weights.
@@ -1511,7 +3808,15 @@ class CIWAE(Shared, CodeEstimator):
     )
     hidden: Sequence[int] | Literal["auto"]
     likelihood: Literal[
-        "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
+        "auto",
+        "bernoulli",
+        "continuous_bernoulli",
+        "gaussian",
+        "heteroscedastic",
+        "student_t",
+        "discretized_logistic",
+        "poisson",
+        "negative_binomial",
     ]
     start: Literal["pca", "random"]
     def __init__(
@@ -1531,7 +3836,15 @@ class CIWAE(Shared, CodeEstimator):
         | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module] = "auto",
         hidden: Sequence[int] | Literal["auto"] = "auto",
         likelihood: Literal[
-            "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
+            "auto",
+            "bernoulli",
+            "continuous_bernoulli",
+            "gaussian",
+            "heteroscedastic",
+            "student_t",
+            "discretized_logistic",
+            "poisson",
+            "negative_binomial",
         ] = "auto",
         start: Literal["pca", "random"] = "pca",
         columns: Any = None,
@@ -1584,7 +3897,7 @@ class CIWAE(Shared, CodeEstimator):
             Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
         hidden : a sequence of ints of at least 1 or 'auto', default 'auto'
             Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model; 'auto' follows the rows, the columns and `max_time`.
-        likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'poisson', 'negative_binomial', default 'auto'
+        likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'student_t', 'discretized_logistic', 'poisson', 'negative_binomial', default 'auto'
             Distribution of the data given the code; 'auto' chooses by the data.
         start : one of 'pca', 'random', default 'pca'
             'pca' adds a linear path beside the networks, which starts at PCA, so that the model is never worse; 'random' starts from random weights.
@@ -1651,7 +3964,15 @@ class VAMP(Shared, CodeEstimator):
     )
     hidden: Sequence[int] | Literal["auto"]
     likelihood: Literal[
-        "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
+        "auto",
+        "bernoulli",
+        "continuous_bernoulli",
+        "gaussian",
+        "heteroscedastic",
+        "student_t",
+        "discretized_logistic",
+        "poisson",
+        "negative_binomial",
     ]
     start: Literal["pca", "random"]
     def __init__(
@@ -1668,7 +3989,15 @@ class VAMP(Shared, CodeEstimator):
         | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module] = "auto",
         hidden: Sequence[int] | Literal["auto"] = "auto",
         likelihood: Literal[
-            "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
+            "auto",
+            "bernoulli",
+            "continuous_bernoulli",
+            "gaussian",
+            "heteroscedastic",
+            "student_t",
+            "discretized_logistic",
+            "poisson",
+            "negative_binomial",
         ] = "auto",
         start: Literal["pca", "random"] = "pca",
         columns: Any = None,
@@ -1715,7 +4044,7 @@ class VAMP(Shared, CodeEstimator):
             Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
         hidden : a sequence of ints of at least 1 or 'auto', default 'auto'
             Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model; 'auto' follows the rows, the columns and `max_time`.
-        likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'poisson', 'negative_binomial', default 'auto'
+        likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'student_t', 'discretized_logistic', 'poisson', 'negative_binomial', default 'auto'
             Distribution of the data given the code; 'auto' chooses by the data.
         start : one of 'pca', 'random', default 'pca'
             'pca' adds a linear path beside the networks, which starts at PCA, so that the model is never worse; 'random' starts from random weights.
@@ -1783,7 +4112,15 @@ class GMVAE(Shared, CodeEstimator):
     )
     hidden: Sequence[int] | Literal["auto"]
     likelihood: Literal[
-        "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
+        "auto",
+        "bernoulli",
+        "continuous_bernoulli",
+        "gaussian",
+        "heteroscedastic",
+        "student_t",
+        "discretized_logistic",
+        "poisson",
+        "negative_binomial",
     ]
     start: Literal["pca", "random"]
     def __init__(
@@ -1801,7 +4138,15 @@ class GMVAE(Shared, CodeEstimator):
         | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module] = "auto",
         hidden: Sequence[int] | Literal["auto"] = "auto",
         likelihood: Literal[
-            "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
+            "auto",
+            "bernoulli",
+            "continuous_bernoulli",
+            "gaussian",
+            "heteroscedastic",
+            "student_t",
+            "discretized_logistic",
+            "poisson",
+            "negative_binomial",
         ] = "auto",
         start: Literal["pca", "random"] = "pca",
         columns: Any = None,
@@ -1850,7 +4195,7 @@ class GMVAE(Shared, CodeEstimator):
             Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
         hidden : a sequence of ints of at least 1 or 'auto', default 'auto'
             Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model; 'auto' follows the rows, the columns and `max_time`.
-        likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'poisson', 'negative_binomial', default 'auto'
+        likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'student_t', 'discretized_logistic', 'poisson', 'negative_binomial', default 'auto'
             Distribution of the data given the code; 'auto' chooses by the data.
         start : one of 'pca', 'random', default 'pca'
             'pca' adds a linear path beside the networks, which starts at PCA, so that the model is never worse; 'random' starts from random weights.
@@ -1918,7 +4263,15 @@ class VAE_LINNF(Shared, CodeEstimator):
     )
     hidden: Sequence[int] | Literal["auto"]
     likelihood: Literal[
-        "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
+        "auto",
+        "bernoulli",
+        "continuous_bernoulli",
+        "gaussian",
+        "heteroscedastic",
+        "student_t",
+        "discretized_logistic",
+        "poisson",
+        "negative_binomial",
     ]
     start: Literal["pca", "random"]
     def __init__(
@@ -1936,7 +4289,15 @@ class VAE_LINNF(Shared, CodeEstimator):
         | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module] = "auto",
         hidden: Sequence[int] | Literal["auto"] = "auto",
         likelihood: Literal[
-            "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
+            "auto",
+            "bernoulli",
+            "continuous_bernoulli",
+            "gaussian",
+            "heteroscedastic",
+            "student_t",
+            "discretized_logistic",
+            "poisson",
+            "negative_binomial",
         ] = "auto",
         start: Literal["pca", "random"] = "pca",
         columns: Any = None,
@@ -1985,7 +4346,7 @@ class VAE_LINNF(Shared, CodeEstimator):
             Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
         hidden : a sequence of ints of at least 1 or 'auto', default 'auto'
             Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model; 'auto' follows the rows, the columns and `max_time`.
-        likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'poisson', 'negative_binomial', default 'auto'
+        likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'student_t', 'discretized_logistic', 'poisson', 'negative_binomial', default 'auto'
             Distribution of the data given the code; 'auto' chooses by the data.
         start : one of 'pca', 'random', default 'pca'
             'pca' adds a linear path beside the networks, which starts at PCA, so that the model is never worse; 'random' starts from random weights.
@@ -2053,7 +4414,15 @@ class VAE_IAF(Shared, CodeEstimator):
     )
     hidden: Sequence[int] | Literal["auto"]
     likelihood: Literal[
-        "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
+        "auto",
+        "bernoulli",
+        "continuous_bernoulli",
+        "gaussian",
+        "heteroscedastic",
+        "student_t",
+        "discretized_logistic",
+        "poisson",
+        "negative_binomial",
     ]
     start: Literal["pca", "random"]
     def __init__(
@@ -2071,7 +4440,15 @@ class VAE_IAF(Shared, CodeEstimator):
         | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module] = "auto",
         hidden: Sequence[int] | Literal["auto"] = "auto",
         likelihood: Literal[
-            "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
+            "auto",
+            "bernoulli",
+            "continuous_bernoulli",
+            "gaussian",
+            "heteroscedastic",
+            "student_t",
+            "discretized_logistic",
+            "poisson",
+            "negative_binomial",
         ] = "auto",
         start: Literal["pca", "random"] = "pca",
         columns: Any = None,
@@ -2120,7 +4497,7 @@ class VAE_IAF(Shared, CodeEstimator):
             Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
         hidden : a sequence of ints of at least 1 or 'auto', default 'auto'
             Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model; 'auto' follows the rows, the columns and `max_time`.
-        likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'poisson', 'negative_binomial', default 'auto'
+        likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'student_t', 'discretized_logistic', 'poisson', 'negative_binomial', default 'auto'
             Distribution of the data given the code; 'auto' chooses by the data.
         start : one of 'pca', 'random', default 'pca'
             'pca' adds a linear path beside the networks, which starts at PCA, so that the model is never worse; 'random' starts from random weights.
@@ -2186,7 +4563,15 @@ class LADDERVAE(Shared, CodeEstimator):
     )
     hidden: Sequence[int] | Literal["auto"]
     likelihood: Literal[
-        "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
+        "auto",
+        "bernoulli",
+        "continuous_bernoulli",
+        "gaussian",
+        "heteroscedastic",
+        "student_t",
+        "discretized_logistic",
+        "poisson",
+        "negative_binomial",
     ]
     start: Literal["pca", "random"]
     def __init__(
@@ -2202,7 +4587,15 @@ class LADDERVAE(Shared, CodeEstimator):
         | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module] = "auto",
         hidden: Sequence[int] | Literal["auto"] = "auto",
         likelihood: Literal[
-            "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
+            "auto",
+            "bernoulli",
+            "continuous_bernoulli",
+            "gaussian",
+            "heteroscedastic",
+            "student_t",
+            "discretized_logistic",
+            "poisson",
+            "negative_binomial",
         ] = "auto",
         start: Literal["pca", "random"] = "pca",
         columns: Any = None,
@@ -2247,10 +4640,1133 @@ class LADDERVAE(Shared, CodeEstimator):
             Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
         hidden : a sequence of ints of at least 1 or 'auto', default 'auto'
             Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model; 'auto' follows the rows, the columns and `max_time`.
-        likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'poisson', 'negative_binomial', default 'auto'
+        likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'student_t', 'discretized_logistic', 'poisson', 'negative_binomial', default 'auto'
             Distribution of the data given the code; 'auto' chooses by the data.
         start : one of 'pca', 'random', default 'pca'
             'pca' adds a linear path beside the networks, which starts at PCA, so that the model is never worse; 'random' starts from random weights.
+
+        Other Parameters
+        ----------------
+        columns : a dict from columns to kinds, or None, default None
+            Kinds of columns of a table, such as {'zip': 'categorical'}, one of real, heavy_tailed, integer, count, binary, categorical, ordered, datetime, duration, constant, identifier, text ('identifier' leaves a column out); None finds all.
+        max_levels : an int in the range [2, inf) or None, default 256
+            Largest number of levels of a column of a table; rarer values become one level, `other`, which is given back as missing; None keeps all.
+        batch_size : an int in the range [1, inf) or 'auto', default 'auto'
+            Number of examples in each training step.
+        learning_rate : a float in the range (0, inf) or 'auto', default 'auto'
+            Highest learning rate of AdamW.
+        weight_decay : a float in the range [0, inf) or 'auto', default 'auto'
+            Weight decay of AdamW, against over-fitting.
+        max_epochs : an int in the range [1, inf) or 'auto', default 'auto'
+            Largest number of passes over the training data.
+        max_time : a float in the range (0, inf) or None, default None
+            Time limit of the training, in seconds; None for no limit.
+        early_stopping : one of True, False, default True
+            True to hold out rows, cool down and end when their loss stops falling, and keep the best weights.
+        validation_fraction : a float in the range (0, 1), default 0.1
+            Share of the rows to hold out for early stopping.
+        n_iter_no_change : an int in the range [1, inf) or 'auto', default 'auto'
+            Validations without improvement before the cool-down; 'auto' is 10, MapAE: 25.
+        contamination : a float in the range (0, 0.5] or 'auto', default 'auto'
+            Expected share of new rows to call outliers; 'auto' is 0.05.
+        device : a device's name, such as 'auto', 'cpu', 'cuda', default 'auto'
+            Device to compute on; 'auto' is a GPU if there is one, otherwise the CPU.
+        precision : one of 'auto', 'float32', 'bfloat16', 'float64', default 'auto'
+            Dtype of matrix products; with 'bfloat16', weights and losses stay in float32.
+        compile : one of True, False or 'auto', default 'auto'
+            True to compile the training step (torch.compile); 'auto' does so if it saves time.
+        sharded : one of True, False or 'auto', default 'auto'
+            True to split the model over the processes; False for a full copy in each process.
+        checkpoint : a folder's path or None, default None
+            Folder for checkpoints; `fit` resumes from a checkpoint in it; None for no checkpoints.
+        track : None, a .jsonl file, 'tensorboard:FOLDER', 'mlflow:EXPERIMENT', 'wandb:PROJECT', an object with log(step, values) and finish(), or a list of these, default None
+            Where to log the losses during the training.
+        random_state : an int, a numpy RandomState or Generator, or None, default None
+            Seed of all random numbers; None takes a new one in each fit.
+        verbose : an int in the range [0, inf) or 'auto', default 'auto'
+            'auto' for a progress bar where it takes more than 2 seconds and somebody watches; 0 for no output, 1 for a bar and the decisions, 2 also for a line per validation.
+        max_examples : an int in the range [2, inf) or None, default None
+            Largest number of training examples in all steps; of an iterator, of rows to read; None for no limit.
+        buffer_size : an int in the range [8, inf) or 'auto', default 'auto'
+            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 256 MiB.
+        """
+
+class SWAE(Shared, CodeEstimator):
+    """A Wasserstein autoencoder that compares codes and prior along random lines."""
+
+    n_components: int
+    strength: float
+    conditional: bool
+    label_weight: float
+    network: (
+        Literal["auto", "mlp", "conv"]
+        | nn.Module
+        | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module]
+    )
+    hidden: Sequence[int] | Literal["auto"]
+    likelihood: Literal[
+        "auto",
+        "bernoulli",
+        "continuous_bernoulli",
+        "gaussian",
+        "heteroscedastic",
+        "student_t",
+        "discretized_logistic",
+        "poisson",
+        "negative_binomial",
+    ]
+    start: Literal["pca", "random"]
+    def __init__(
+        self,
+        n_components: int = 2,
+        *,
+        strength: float = 1.0,
+        conditional: bool = False,
+        label_weight: float = 10.0,
+        network: Literal["auto", "mlp", "conv"]
+        | nn.Module
+        | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module] = "auto",
+        hidden: Sequence[int] | Literal["auto"] = "auto",
+        likelihood: Literal[
+            "auto",
+            "bernoulli",
+            "continuous_bernoulli",
+            "gaussian",
+            "heteroscedastic",
+            "student_t",
+            "discretized_logistic",
+            "poisson",
+            "negative_binomial",
+        ] = "auto",
+        start: Literal["pca", "random"] = "pca",
+        columns: Any = None,
+        max_levels: int | None = 256,
+        batch_size: int | Literal["auto"] = "auto",
+        learning_rate: float | Literal["auto"] = "auto",
+        weight_decay: float | Literal["auto"] = "auto",
+        max_epochs: int | Literal["auto"] = "auto",
+        max_time: float | None = None,
+        early_stopping: bool = True,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int | Literal["auto"] = "auto",
+        contamination: float | Literal["auto"] = "auto",
+        device: str = "auto",
+        precision: Literal["auto", "float32", "bfloat16", "float64"] = "auto",
+        compile: bool | Literal["auto"] = "auto",
+        sharded: bool | Literal["auto"] = "auto",
+        checkpoint: str | Path | None = None,
+        track: Any = None,
+        random_state: int | np.random.RandomState | np.random.Generator | None = None,
+        verbose: int | Literal["auto"] = "auto",
+        max_examples: int | None = None,
+        buffer_size: int | Literal["auto"] = "auto",
+    ) -> None:
+        """A Wasserstein autoencoder that compares codes and prior along random lines.
+
+        Kolouri, Pope, Martin and Rohde, Sliced-Wasserstein autoencoder (2018), https://arxiv.org/abs/1804.01947.
+
+        Parameters
+        ----------
+        n_components : an int in the range [1, inf), default 2
+            Number of components: the length of each code.
+        strength : a float in the range [0, inf), default 1.0
+            Weight of the distance between codes and prior relative to the mean negative log-likelihood of an entry.
+        conditional : one of True, False, default False
+            True to give the decoder the label of each example: fit(X, y), then sample(n, y=label).
+        label_weight : a float in the range [0, inf), default 10.0
+            Weight of the label's loss relative to the reconstruction's; only used if some labels are missing.
+        network : one of 'auto', 'mlp', 'conv', a torch.nn.Module, or a pair (encoder, decoder) of such, default 'auto'
+            Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
+        hidden : a sequence of ints of at least 1 or 'auto', default 'auto'
+            Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model; 'auto' follows the rows, the columns and `max_time`.
+        likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'student_t', 'discretized_logistic', 'poisson', 'negative_binomial', default 'auto'
+            Distribution of the data given the code; 'auto' chooses by the data.
+        start : one of 'pca', 'random', default 'pca'
+            'pca' adds a linear path beside the networks, which starts at PCA, so that the model is never worse; 'random' starts from random weights.
+
+        Other Parameters
+        ----------------
+        columns : a dict from columns to kinds, or None, default None
+            Kinds of columns of a table, such as {'zip': 'categorical'}, one of real, heavy_tailed, integer, count, binary, categorical, ordered, datetime, duration, constant, identifier, text ('identifier' leaves a column out); None finds all.
+        max_levels : an int in the range [2, inf) or None, default 256
+            Largest number of levels of a column of a table; rarer values become one level, `other`, which is given back as missing; None keeps all.
+        batch_size : an int in the range [1, inf) or 'auto', default 'auto'
+            Number of examples in each training step.
+        learning_rate : a float in the range (0, inf) or 'auto', default 'auto'
+            Highest learning rate of AdamW.
+        weight_decay : a float in the range [0, inf) or 'auto', default 'auto'
+            Weight decay of AdamW, against over-fitting.
+        max_epochs : an int in the range [1, inf) or 'auto', default 'auto'
+            Largest number of passes over the training data.
+        max_time : a float in the range (0, inf) or None, default None
+            Time limit of the training, in seconds; None for no limit.
+        early_stopping : one of True, False, default True
+            True to hold out rows, cool down and end when their loss stops falling, and keep the best weights.
+        validation_fraction : a float in the range (0, 1), default 0.1
+            Share of the rows to hold out for early stopping.
+        n_iter_no_change : an int in the range [1, inf) or 'auto', default 'auto'
+            Validations without improvement before the cool-down; 'auto' is 10, MapAE: 25.
+        contamination : a float in the range (0, 0.5] or 'auto', default 'auto'
+            Expected share of new rows to call outliers; 'auto' is 0.05.
+        device : a device's name, such as 'auto', 'cpu', 'cuda', default 'auto'
+            Device to compute on; 'auto' is a GPU if there is one, otherwise the CPU.
+        precision : one of 'auto', 'float32', 'bfloat16', 'float64', default 'auto'
+            Dtype of matrix products; with 'bfloat16', weights and losses stay in float32.
+        compile : one of True, False or 'auto', default 'auto'
+            True to compile the training step (torch.compile); 'auto' does so if it saves time.
+        sharded : one of True, False or 'auto', default 'auto'
+            True to split the model over the processes; False for a full copy in each process.
+        checkpoint : a folder's path or None, default None
+            Folder for checkpoints; `fit` resumes from a checkpoint in it; None for no checkpoints.
+        track : None, a .jsonl file, 'tensorboard:FOLDER', 'mlflow:EXPERIMENT', 'wandb:PROJECT', an object with log(step, values) and finish(), or a list of these, default None
+            Where to log the losses during the training.
+        random_state : an int, a numpy RandomState or Generator, or None, default None
+            Seed of all random numbers; None takes a new one in each fit.
+        verbose : an int in the range [0, inf) or 'auto', default 'auto'
+            'auto' for a progress bar where it takes more than 2 seconds and somebody watches; 0 for no output, 1 for a bar and the decisions, 2 also for a line per validation.
+        max_examples : an int in the range [2, inf) or None, default None
+            Largest number of training examples in all steps; of an iterator, of rows to read; None for no limit.
+        buffer_size : an int in the range [8, inf) or 'auto', default 'auto'
+            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 256 MiB.
+        """
+
+class RAEGP(Shared, CodeEstimator):
+    """A regularised autoencoder whose decoder is kept smooth by a penalty on its slope."""
+
+    n_components: int
+    code_weight: float
+    slope_weight: float
+    conditional: bool
+    label_weight: float
+    network: (
+        Literal["auto", "mlp", "conv"]
+        | nn.Module
+        | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module]
+    )
+    hidden: Sequence[int] | Literal["auto"]
+    likelihood: Literal[
+        "auto",
+        "bernoulli",
+        "continuous_bernoulli",
+        "gaussian",
+        "heteroscedastic",
+        "student_t",
+        "discretized_logistic",
+        "poisson",
+        "negative_binomial",
+    ]
+    start: Literal["pca", "random"]
+    def __init__(
+        self,
+        n_components: int = 2,
+        *,
+        code_weight: float = 0.1,
+        slope_weight: float = 0.1,
+        conditional: bool = False,
+        label_weight: float = 10.0,
+        network: Literal["auto", "mlp", "conv"]
+        | nn.Module
+        | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module] = "auto",
+        hidden: Sequence[int] | Literal["auto"] = "auto",
+        likelihood: Literal[
+            "auto",
+            "bernoulli",
+            "continuous_bernoulli",
+            "gaussian",
+            "heteroscedastic",
+            "student_t",
+            "discretized_logistic",
+            "poisson",
+            "negative_binomial",
+        ] = "auto",
+        start: Literal["pca", "random"] = "pca",
+        columns: Any = None,
+        max_levels: int | None = 256,
+        batch_size: int | Literal["auto"] = "auto",
+        learning_rate: float | Literal["auto"] = "auto",
+        weight_decay: float | Literal["auto"] = "auto",
+        max_epochs: int | Literal["auto"] = "auto",
+        max_time: float | None = None,
+        early_stopping: bool = True,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int | Literal["auto"] = "auto",
+        contamination: float | Literal["auto"] = "auto",
+        device: str = "auto",
+        precision: Literal["auto", "float32", "bfloat16", "float64"] = "auto",
+        compile: bool | Literal["auto"] = "auto",
+        sharded: bool | Literal["auto"] = "auto",
+        checkpoint: str | Path | None = None,
+        track: Any = None,
+        random_state: int | np.random.RandomState | np.random.Generator | None = None,
+        verbose: int | Literal["auto"] = "auto",
+        max_examples: int | None = None,
+        buffer_size: int | Literal["auto"] = "auto",
+    ) -> None:
+        """A regularised autoencoder whose decoder is kept smooth by a penalty on its slope.
+
+        Ghosh, Sajjadi, Vergari, Black and Schölkopf, From variational to deterministic autoencoders (2020), https://arxiv.org/abs/1903.12436, RAE-GP.
+
+        Parameters
+        ----------
+        n_components : an int in the range [1, inf), default 2
+            Number of components: the length of each code.
+        code_weight : a float in the range [0, inf), default 0.1
+            Weight of half the squared length of a code.
+        slope_weight : a float in the range [0, inf), default 0.1
+            Weight of the squared slope of the decoder; 0 leaves that to the weight decay (RAE-L2).
+        conditional : one of True, False, default False
+            True to give the decoder the label of each example: fit(X, y), then sample(n, y=label).
+        label_weight : a float in the range [0, inf), default 10.0
+            Weight of the label's loss relative to the reconstruction's; only used if some labels are missing.
+        network : one of 'auto', 'mlp', 'conv', a torch.nn.Module, or a pair (encoder, decoder) of such, default 'auto'
+            Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
+        hidden : a sequence of ints of at least 1 or 'auto', default 'auto'
+            Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model; 'auto' follows the rows, the columns and `max_time`.
+        likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'student_t', 'discretized_logistic', 'poisson', 'negative_binomial', default 'auto'
+            Distribution of the data given the code; 'auto' chooses by the data.
+        start : one of 'pca', 'random', default 'pca'
+            'pca' adds a linear path beside the networks, which starts at PCA, so that the model is never worse; 'random' starts from random weights.
+
+        Other Parameters
+        ----------------
+        columns : a dict from columns to kinds, or None, default None
+            Kinds of columns of a table, such as {'zip': 'categorical'}, one of real, heavy_tailed, integer, count, binary, categorical, ordered, datetime, duration, constant, identifier, text ('identifier' leaves a column out); None finds all.
+        max_levels : an int in the range [2, inf) or None, default 256
+            Largest number of levels of a column of a table; rarer values become one level, `other`, which is given back as missing; None keeps all.
+        batch_size : an int in the range [1, inf) or 'auto', default 'auto'
+            Number of examples in each training step.
+        learning_rate : a float in the range (0, inf) or 'auto', default 'auto'
+            Highest learning rate of AdamW.
+        weight_decay : a float in the range [0, inf) or 'auto', default 'auto'
+            Weight decay of AdamW, against over-fitting.
+        max_epochs : an int in the range [1, inf) or 'auto', default 'auto'
+            Largest number of passes over the training data.
+        max_time : a float in the range (0, inf) or None, default None
+            Time limit of the training, in seconds; None for no limit.
+        early_stopping : one of True, False, default True
+            True to hold out rows, cool down and end when their loss stops falling, and keep the best weights.
+        validation_fraction : a float in the range (0, 1), default 0.1
+            Share of the rows to hold out for early stopping.
+        n_iter_no_change : an int in the range [1, inf) or 'auto', default 'auto'
+            Validations without improvement before the cool-down; 'auto' is 10, MapAE: 25.
+        contamination : a float in the range (0, 0.5] or 'auto', default 'auto'
+            Expected share of new rows to call outliers; 'auto' is 0.05.
+        device : a device's name, such as 'auto', 'cpu', 'cuda', default 'auto'
+            Device to compute on; 'auto' is a GPU if there is one, otherwise the CPU.
+        precision : one of 'auto', 'float32', 'bfloat16', 'float64', default 'auto'
+            Dtype of matrix products; with 'bfloat16', weights and losses stay in float32.
+        compile : one of True, False or 'auto', default 'auto'
+            True to compile the training step (torch.compile); 'auto' does so if it saves time.
+        sharded : one of True, False or 'auto', default 'auto'
+            True to split the model over the processes; False for a full copy in each process.
+        checkpoint : a folder's path or None, default None
+            Folder for checkpoints; `fit` resumes from a checkpoint in it; None for no checkpoints.
+        track : None, a .jsonl file, 'tensorboard:FOLDER', 'mlflow:EXPERIMENT', 'wandb:PROJECT', an object with log(step, values) and finish(), or a list of these, default None
+            Where to log the losses during the training.
+        random_state : an int, a numpy RandomState or Generator, or None, default None
+            Seed of all random numbers; None takes a new one in each fit.
+        verbose : an int in the range [0, inf) or 'auto', default 'auto'
+            'auto' for a progress bar where it takes more than 2 seconds and somebody watches; 0 for no output, 1 for a bar and the decisions, 2 also for a line per validation.
+        max_examples : an int in the range [2, inf) or None, default None
+            Largest number of training examples in all steps; of an iterator, of rows to read; None for no limit.
+        buffer_size : an int in the range [8, inf) or 'auto', default 'auto'
+            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 256 MiB.
+        """
+
+class PQVAE(Shared, CodeEstimator):
+    """A vector-quantised autoencoder whose code is a few longer vectors: product quantisation, for short codes."""
+
+    n_components: int
+    n_codes: int
+    group_size: int | Literal["auto"]
+    commitment: float
+    conditional: bool
+    label_weight: float
+    network: (
+        Literal["auto", "mlp", "conv"]
+        | nn.Module
+        | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module]
+    )
+    hidden: Sequence[int] | Literal["auto"]
+    likelihood: Literal[
+        "auto",
+        "bernoulli",
+        "continuous_bernoulli",
+        "gaussian",
+        "heteroscedastic",
+        "student_t",
+        "discretized_logistic",
+        "poisson",
+        "negative_binomial",
+    ]
+    def __init__(
+        self,
+        n_components: int = 16,
+        *,
+        n_codes: int = 256,
+        group_size: int | Literal["auto"] = "auto",
+        commitment: float = 0.25,
+        conditional: bool = False,
+        label_weight: float = 10.0,
+        network: Literal["auto", "mlp", "conv"]
+        | nn.Module
+        | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module] = "auto",
+        hidden: Sequence[int] | Literal["auto"] = "auto",
+        likelihood: Literal[
+            "auto",
+            "bernoulli",
+            "continuous_bernoulli",
+            "gaussian",
+            "heteroscedastic",
+            "student_t",
+            "discretized_logistic",
+            "poisson",
+            "negative_binomial",
+        ] = "auto",
+        columns: Any = None,
+        max_levels: int | None = 256,
+        batch_size: int | Literal["auto"] = "auto",
+        learning_rate: float | Literal["auto"] = "auto",
+        weight_decay: float | Literal["auto"] = "auto",
+        max_epochs: int | Literal["auto"] = "auto",
+        max_time: float | None = None,
+        early_stopping: bool = True,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int | Literal["auto"] = "auto",
+        contamination: float | Literal["auto"] = "auto",
+        device: str = "auto",
+        precision: Literal["auto", "float32", "bfloat16", "float64"] = "auto",
+        compile: bool | Literal["auto"] = "auto",
+        sharded: bool | Literal["auto"] = "auto",
+        checkpoint: str | Path | None = None,
+        track: Any = None,
+        random_state: int | np.random.RandomState | np.random.Generator | None = None,
+        verbose: int | Literal["auto"] = "auto",
+        max_examples: int | None = None,
+        buffer_size: int | Literal["auto"] = "auto",
+    ) -> None:
+        """A vector-quantised autoencoder whose code is a few longer vectors: product quantisation, for short codes.
+
+        Jegou, Douze and Schmid, Product quantization for nearest neighbor search (2011), https://doi.org/10.1109/TPAMI.2010.57; in an autoencoder: Wu and Flierl, Learning product codebooks using vector-quantized autoencoders for image retrieval (2018), https://arxiv.org/abs/1807.04629.
+
+        Parameters
+        ----------
+        n_components : an int in the range [1, inf), default 16
+            Number of components: the length of each code.
+        n_codes : an int in the range [2, inf), default 256
+            Number of learned vectors; each group of components is one of them.
+        group_size : an int in the range [1, inf) or 'auto', default 'auto'
+            Number of components in a group; it must divide n_components; 'auto' is the largest such number up to 4.
+        commitment : a float in the range [0, inf), default 0.25
+            Weight of the distance from the encoder's output to its vectors.
+        conditional : one of True, False, default False
+            True to give the decoder the label of each example: fit(X, y), then sample(n, y=label).
+        label_weight : a float in the range [0, inf), default 10.0
+            Weight of the label's loss relative to the reconstruction's; only used if some labels are missing.
+        network : one of 'auto', 'mlp', 'conv', a torch.nn.Module, or a pair (encoder, decoder) of such, default 'auto'
+            Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
+        hidden : a sequence of ints of at least 1 or 'auto', default 'auto'
+            Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model; 'auto' follows the rows, the columns and `max_time`.
+        likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'student_t', 'discretized_logistic', 'poisson', 'negative_binomial', default 'auto'
+            Distribution of the data given the code; 'auto' chooses by the data.
+
+        Other Parameters
+        ----------------
+        columns : a dict from columns to kinds, or None, default None
+            Kinds of columns of a table, such as {'zip': 'categorical'}, one of real, heavy_tailed, integer, count, binary, categorical, ordered, datetime, duration, constant, identifier, text ('identifier' leaves a column out); None finds all.
+        max_levels : an int in the range [2, inf) or None, default 256
+            Largest number of levels of a column of a table; rarer values become one level, `other`, which is given back as missing; None keeps all.
+        batch_size : an int in the range [1, inf) or 'auto', default 'auto'
+            Number of examples in each training step.
+        learning_rate : a float in the range (0, inf) or 'auto', default 'auto'
+            Highest learning rate of AdamW.
+        weight_decay : a float in the range [0, inf) or 'auto', default 'auto'
+            Weight decay of AdamW, against over-fitting.
+        max_epochs : an int in the range [1, inf) or 'auto', default 'auto'
+            Largest number of passes over the training data.
+        max_time : a float in the range (0, inf) or None, default None
+            Time limit of the training, in seconds; None for no limit.
+        early_stopping : one of True, False, default True
+            True to hold out rows, cool down and end when their loss stops falling, and keep the best weights.
+        validation_fraction : a float in the range (0, 1), default 0.1
+            Share of the rows to hold out for early stopping.
+        n_iter_no_change : an int in the range [1, inf) or 'auto', default 'auto'
+            Validations without improvement before the cool-down; 'auto' is 10, MapAE: 25.
+        contamination : a float in the range (0, 0.5] or 'auto', default 'auto'
+            Expected share of new rows to call outliers; 'auto' is 0.05.
+        device : a device's name, such as 'auto', 'cpu', 'cuda', default 'auto'
+            Device to compute on; 'auto' is a GPU if there is one, otherwise the CPU.
+        precision : one of 'auto', 'float32', 'bfloat16', 'float64', default 'auto'
+            Dtype of matrix products; with 'bfloat16', weights and losses stay in float32.
+        compile : one of True, False or 'auto', default 'auto'
+            True to compile the training step (torch.compile); 'auto' does so if it saves time.
+        sharded : one of True, False or 'auto', default 'auto'
+            True to split the model over the processes; False for a full copy in each process.
+        checkpoint : a folder's path or None, default None
+            Folder for checkpoints; `fit` resumes from a checkpoint in it; None for no checkpoints.
+        track : None, a .jsonl file, 'tensorboard:FOLDER', 'mlflow:EXPERIMENT', 'wandb:PROJECT', an object with log(step, values) and finish(), or a list of these, default None
+            Where to log the losses during the training.
+        random_state : an int, a numpy RandomState or Generator, or None, default None
+            Seed of all random numbers; None takes a new one in each fit.
+        verbose : an int in the range [0, inf) or 'auto', default 'auto'
+            'auto' for a progress bar where it takes more than 2 seconds and somebody watches; 0 for no output, 1 for a bar and the decisions, 2 also for a line per validation.
+        max_examples : an int in the range [2, inf) or None, default None
+            Largest number of training examples in all steps; of an iterator, of rows to read; None for no limit.
+        buffer_size : an int in the range [8, inf) or 'auto', default 'auto'
+            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 256 MiB.
+        """
+
+class ConcreteAE(Shared, CodeEstimator):
+    """The choice of the columns, or pixels, from which all others can be restored best."""
+
+    n_components: int
+    network: (
+        Literal["auto", "mlp", "conv"]
+        | nn.Module
+        | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module]
+    )
+    hidden: Sequence[int] | Literal["auto"]
+    likelihood: Literal[
+        "auto",
+        "bernoulli",
+        "continuous_bernoulli",
+        "gaussian",
+        "heteroscedastic",
+        "student_t",
+        "discretized_logistic",
+        "poisson",
+        "negative_binomial",
+    ]
+    def __init__(
+        self,
+        n_components: int = 2,
+        *,
+        network: Literal["auto", "mlp", "conv"]
+        | nn.Module
+        | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module] = "auto",
+        hidden: Sequence[int] | Literal["auto"] = "auto",
+        likelihood: Literal[
+            "auto",
+            "bernoulli",
+            "continuous_bernoulli",
+            "gaussian",
+            "heteroscedastic",
+            "student_t",
+            "discretized_logistic",
+            "poisson",
+            "negative_binomial",
+        ] = "auto",
+        columns: Any = None,
+        max_levels: int | None = 256,
+        batch_size: int | Literal["auto"] = "auto",
+        learning_rate: float | Literal["auto"] = "auto",
+        weight_decay: float | Literal["auto"] = "auto",
+        max_epochs: int | Literal["auto"] = "auto",
+        max_time: float | None = None,
+        early_stopping: bool = True,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int | Literal["auto"] = "auto",
+        contamination: float | Literal["auto"] = "auto",
+        device: str = "auto",
+        precision: Literal["auto", "float32", "bfloat16", "float64"] = "auto",
+        compile: bool | Literal["auto"] = "auto",
+        sharded: bool | Literal["auto"] = "auto",
+        checkpoint: str | Path | None = None,
+        track: Any = None,
+        random_state: int | np.random.RandomState | np.random.Generator | None = None,
+        verbose: int | Literal["auto"] = "auto",
+        max_examples: int | None = None,
+        buffer_size: int | Literal["auto"] = "auto",
+    ) -> None:
+        """The choice of the columns, or pixels, from which all others can be restored best.
+
+        Each component of the code is one column of the data. In the training it is a mixture of columns, which narrows down
+        to one. `selected_features_` tells the columns, `transform` gives them (standardised), and `reconstruct` restores
+        all columns from them. There are as many columns as `n_components`.
+
+        Parameters
+        ----------
+        n_components : an int in the range [1, inf), default 2
+            Number of components: the length of each code.
+        network : one of 'auto', 'mlp', 'conv', a torch.nn.Module, or a pair (encoder, decoder) of such, default 'auto'
+            Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
+        hidden : a sequence of ints of at least 1 or 'auto', default 'auto'
+            Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model; 'auto' follows the rows, the columns and `max_time`.
+        likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'student_t', 'discretized_logistic', 'poisson', 'negative_binomial', default 'auto'
+            Distribution of the data given the code; 'auto' chooses by the data.
+
+        Other Parameters
+        ----------------
+        columns : a dict from columns to kinds, or None, default None
+            Kinds of columns of a table, such as {'zip': 'categorical'}, one of real, heavy_tailed, integer, count, binary, categorical, ordered, datetime, duration, constant, identifier, text ('identifier' leaves a column out); None finds all.
+        max_levels : an int in the range [2, inf) or None, default 256
+            Largest number of levels of a column of a table; rarer values become one level, `other`, which is given back as missing; None keeps all.
+        batch_size : an int in the range [1, inf) or 'auto', default 'auto'
+            Number of examples in each training step.
+        learning_rate : a float in the range (0, inf) or 'auto', default 'auto'
+            Highest learning rate of AdamW.
+        weight_decay : a float in the range [0, inf) or 'auto', default 'auto'
+            Weight decay of AdamW, against over-fitting.
+        max_epochs : an int in the range [1, inf) or 'auto', default 'auto'
+            Largest number of passes over the training data.
+        max_time : a float in the range (0, inf) or None, default None
+            Time limit of the training, in seconds; None for no limit.
+        early_stopping : one of True, False, default True
+            True to hold out rows, cool down and end when their loss stops falling, and keep the best weights.
+        validation_fraction : a float in the range (0, 1), default 0.1
+            Share of the rows to hold out for early stopping.
+        n_iter_no_change : an int in the range [1, inf) or 'auto', default 'auto'
+            Validations without improvement before the cool-down; 'auto' is 10, MapAE: 25.
+        contamination : a float in the range (0, 0.5] or 'auto', default 'auto'
+            Expected share of new rows to call outliers; 'auto' is 0.05.
+        device : a device's name, such as 'auto', 'cpu', 'cuda', default 'auto'
+            Device to compute on; 'auto' is a GPU if there is one, otherwise the CPU.
+        precision : one of 'auto', 'float32', 'bfloat16', 'float64', default 'auto'
+            Dtype of matrix products; with 'bfloat16', weights and losses stay in float32.
+        compile : one of True, False or 'auto', default 'auto'
+            True to compile the training step (torch.compile); 'auto' does so if it saves time.
+        sharded : one of True, False or 'auto', default 'auto'
+            True to split the model over the processes; False for a full copy in each process.
+        checkpoint : a folder's path or None, default None
+            Folder for checkpoints; `fit` resumes from a checkpoint in it; None for no checkpoints.
+        track : None, a .jsonl file, 'tensorboard:FOLDER', 'mlflow:EXPERIMENT', 'wandb:PROJECT', an object with log(step, values) and finish(), or a list of these, default None
+            Where to log the losses during the training.
+        random_state : an int, a numpy RandomState or Generator, or None, default None
+            Seed of all random numbers; None takes a new one in each fit.
+        verbose : an int in the range [0, inf) or 'auto', default 'auto'
+            'auto' for a progress bar where it takes more than 2 seconds and somebody watches; 0 for no output, 1 for a bar and the decisions, 2 also for a line per validation.
+        max_examples : an int in the range [2, inf) or None, default None
+            Largest number of training examples in all steps; of an iterator, of rows to read; None for no limit.
+        buffer_size : an int in the range [8, inf) or 'auto', default 'auto'
+            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 256 MiB.
+
+        Attributes
+        ----------
+        selected_features_ : SelectedFeatures, indices and names of the selected columns.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from narrows import estimator
+        >>> X = np.random.default_rng(0).normal(size=(200, 5))
+        >>> model = estimator("concreteae")(n_components=2, hidden=(32,), max_epochs=5, random_state=0).fit(X)
+        >>> len(model.selected_features_.indices), int(model.get_support().sum()) <= 2
+        (2, True)
+        """
+
+class FACTORVAE(Shared, CodeEstimator):
+    """A VAE with independent components: a discriminator detects dependence, which the loss then reduces."""
+
+    n_components: int
+    tc_weight: float
+    kl_warmup: float
+    network: (
+        Literal["auto", "mlp", "conv"]
+        | nn.Module
+        | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module]
+    )
+    hidden: Sequence[int] | Literal["auto"]
+    likelihood: Literal[
+        "auto",
+        "bernoulli",
+        "continuous_bernoulli",
+        "gaussian",
+        "heteroscedastic",
+        "student_t",
+        "discretized_logistic",
+        "poisson",
+        "negative_binomial",
+    ]
+    start: Literal["pca", "random"]
+    def __init__(
+        self,
+        n_components: int = 2,
+        *,
+        tc_weight: float = 6.0,
+        kl_warmup: float = 0.1,
+        network: Literal["auto", "mlp", "conv"]
+        | nn.Module
+        | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module] = "auto",
+        hidden: Sequence[int] | Literal["auto"] = "auto",
+        likelihood: Literal[
+            "auto",
+            "bernoulli",
+            "continuous_bernoulli",
+            "gaussian",
+            "heteroscedastic",
+            "student_t",
+            "discretized_logistic",
+            "poisson",
+            "negative_binomial",
+        ] = "auto",
+        start: Literal["pca", "random"] = "pca",
+        columns: Any = None,
+        max_levels: int | None = 256,
+        batch_size: int | Literal["auto"] = "auto",
+        learning_rate: float | Literal["auto"] = "auto",
+        weight_decay: float | Literal["auto"] = "auto",
+        max_epochs: int | Literal["auto"] = "auto",
+        max_time: float | None = None,
+        early_stopping: bool = True,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int | Literal["auto"] = "auto",
+        contamination: float | Literal["auto"] = "auto",
+        device: str = "auto",
+        precision: Literal["auto", "float32", "bfloat16", "float64"] = "auto",
+        compile: bool | Literal["auto"] = "auto",
+        sharded: bool | Literal["auto"] = "auto",
+        checkpoint: str | Path | None = None,
+        track: Any = None,
+        random_state: int | np.random.RandomState | np.random.Generator | None = None,
+        verbose: int | Literal["auto"] = "auto",
+        max_examples: int | None = None,
+        buffer_size: int | Literal["auto"] = "auto",
+    ) -> None:
+        """A VAE with independent components: a discriminator detects dependence, which the loss then reduces.
+
+        Kim and Mnih, Disentangling by factorising (2018), https://arxiv.org/abs/1802.05983.
+
+        Parameters
+        ----------
+        n_components : an int in the range [1, inf), default 2
+            Number of components: the length of each code.
+        tc_weight : a float in the range [0, inf), default 6.0
+            Weight of the total correlation, which is added to the KL; gamma in the paper.
+        kl_warmup : a float in the range [0, 0.7], default 0.1
+            Share of the training in which both weights grow from 0.
+        network : one of 'auto', 'mlp', 'conv', a torch.nn.Module, or a pair (encoder, decoder) of such, default 'auto'
+            Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
+        hidden : a sequence of ints of at least 1 or 'auto', default 'auto'
+            Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model; 'auto' follows the rows, the columns and `max_time`.
+        likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'student_t', 'discretized_logistic', 'poisson', 'negative_binomial', default 'auto'
+            Distribution of the data given the code; 'auto' chooses by the data.
+        start : one of 'pca', 'random', default 'pca'
+            'pca' adds a linear path beside the networks, which starts at PCA, so that the model is never worse; 'random' starts from random weights.
+
+        Other Parameters
+        ----------------
+        columns : a dict from columns to kinds, or None, default None
+            Kinds of columns of a table, such as {'zip': 'categorical'}, one of real, heavy_tailed, integer, count, binary, categorical, ordered, datetime, duration, constant, identifier, text ('identifier' leaves a column out); None finds all.
+        max_levels : an int in the range [2, inf) or None, default 256
+            Largest number of levels of a column of a table; rarer values become one level, `other`, which is given back as missing; None keeps all.
+        batch_size : an int in the range [1, inf) or 'auto', default 'auto'
+            Number of examples in each training step.
+        learning_rate : a float in the range (0, inf) or 'auto', default 'auto'
+            Highest learning rate of AdamW.
+        weight_decay : a float in the range [0, inf) or 'auto', default 'auto'
+            Weight decay of AdamW, against over-fitting.
+        max_epochs : an int in the range [1, inf) or 'auto', default 'auto'
+            Largest number of passes over the training data.
+        max_time : a float in the range (0, inf) or None, default None
+            Time limit of the training, in seconds; None for no limit.
+        early_stopping : one of True, False, default True
+            True to hold out rows, cool down and end when their loss stops falling, and keep the best weights.
+        validation_fraction : a float in the range (0, 1), default 0.1
+            Share of the rows to hold out for early stopping.
+        n_iter_no_change : an int in the range [1, inf) or 'auto', default 'auto'
+            Validations without improvement before the cool-down; 'auto' is 10, MapAE: 25.
+        contamination : a float in the range (0, 0.5] or 'auto', default 'auto'
+            Expected share of new rows to call outliers; 'auto' is 0.05.
+        device : a device's name, such as 'auto', 'cpu', 'cuda', default 'auto'
+            Device to compute on; 'auto' is a GPU if there is one, otherwise the CPU.
+        precision : one of 'auto', 'float32', 'bfloat16', 'float64', default 'auto'
+            Dtype of matrix products; with 'bfloat16', weights and losses stay in float32.
+        compile : one of True, False or 'auto', default 'auto'
+            True to compile the training step (torch.compile); 'auto' does so if it saves time.
+        sharded : one of True, False or 'auto', default 'auto'
+            True to split the model over the processes; False for a full copy in each process.
+        checkpoint : a folder's path or None, default None
+            Folder for checkpoints; `fit` resumes from a checkpoint in it; None for no checkpoints.
+        track : None, a .jsonl file, 'tensorboard:FOLDER', 'mlflow:EXPERIMENT', 'wandb:PROJECT', an object with log(step, values) and finish(), or a list of these, default None
+            Where to log the losses during the training.
+        random_state : an int, a numpy RandomState or Generator, or None, default None
+            Seed of all random numbers; None takes a new one in each fit.
+        verbose : an int in the range [0, inf) or 'auto', default 'auto'
+            'auto' for a progress bar where it takes more than 2 seconds and somebody watches; 0 for no output, 1 for a bar and the decisions, 2 also for a line per validation.
+        max_examples : an int in the range [2, inf) or None, default None
+            Largest number of training examples in all steps; of an iterator, of rows to read; None for no limit.
+        buffer_size : an int in the range [8, inf) or 'auto', default 'auto'
+            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 256 MiB.
+        """
+
+class SVAE(Shared, CodeEstimator):
+    """A VAE with codes on a sphere, for data that have directions or cycles: codes have length 1 and no centre."""
+
+    n_components: int
+    beta: float
+    kl_warmup: float
+    conditional: bool
+    label_weight: float
+    network: (
+        Literal["auto", "mlp", "conv"]
+        | nn.Module
+        | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module]
+    )
+    hidden: Sequence[int] | Literal["auto"]
+    likelihood: Literal[
+        "auto",
+        "bernoulli",
+        "continuous_bernoulli",
+        "gaussian",
+        "heteroscedastic",
+        "student_t",
+        "discretized_logistic",
+        "poisson",
+        "negative_binomial",
+    ]
+    def __init__(
+        self,
+        n_components: int = 3,
+        *,
+        beta: float = 1.0,
+        kl_warmup: float = 0.1,
+        conditional: bool = False,
+        label_weight: float = 10.0,
+        network: Literal["auto", "mlp", "conv"]
+        | nn.Module
+        | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module] = "auto",
+        hidden: Sequence[int] | Literal["auto"] = "auto",
+        likelihood: Literal[
+            "auto",
+            "bernoulli",
+            "continuous_bernoulli",
+            "gaussian",
+            "heteroscedastic",
+            "student_t",
+            "discretized_logistic",
+            "poisson",
+            "negative_binomial",
+        ] = "auto",
+        columns: Any = None,
+        max_levels: int | None = 256,
+        batch_size: int | Literal["auto"] = "auto",
+        learning_rate: float | Literal["auto"] = "auto",
+        weight_decay: float | Literal["auto"] = "auto",
+        max_epochs: int | Literal["auto"] = "auto",
+        max_time: float | None = None,
+        early_stopping: bool = True,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int | Literal["auto"] = "auto",
+        contamination: float | Literal["auto"] = "auto",
+        device: str = "auto",
+        precision: Literal["auto", "float32", "bfloat16", "float64"] = "auto",
+        compile: bool | Literal["auto"] = "auto",
+        sharded: bool | Literal["auto"] = "auto",
+        checkpoint: str | Path | None = None,
+        track: Any = None,
+        random_state: int | np.random.RandomState | np.random.Generator | None = None,
+        verbose: int | Literal["auto"] = "auto",
+        max_examples: int | None = None,
+        buffer_size: int | Literal["auto"] = "auto",
+    ) -> None:
+        """A VAE with codes on a sphere, for data that have directions or cycles: codes have length 1 and no centre.
+
+        Davidson et al., Hyperspherical variational auto-encoders (2018), https://arxiv.org/abs/1804.00891.
+
+        Parameters
+        ----------
+        n_components : an int in the range [2, inf), default 3
+            Number of components: the sphere has one dimension less.
+        beta : a float in the range [0, inf), default 1.0
+            Weight of the KL divergence from the prior; 1 gives the ELBO.
+        kl_warmup : a float in the range [0, 0.7], default 0.1
+            Share of the training in which the weight of the KL grows from 0.
+        conditional : one of True, False, default False
+            True to give the decoder the label of each example: fit(X, y), then sample(n, y=label).
+        label_weight : a float in the range [0, inf), default 10.0
+            Weight of the label's loss relative to the reconstruction's; only used if some labels are missing.
+        network : one of 'auto', 'mlp', 'conv', a torch.nn.Module, or a pair (encoder, decoder) of such, default 'auto'
+            Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
+        hidden : a sequence of ints of at least 1 or 'auto', default 'auto'
+            Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model; 'auto' follows the rows, the columns and `max_time`.
+        likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'student_t', 'discretized_logistic', 'poisson', 'negative_binomial', default 'auto'
+            Distribution of the data given the code; 'auto' chooses by the data.
+
+        Other Parameters
+        ----------------
+        columns : a dict from columns to kinds, or None, default None
+            Kinds of columns of a table, such as {'zip': 'categorical'}, one of real, heavy_tailed, integer, count, binary, categorical, ordered, datetime, duration, constant, identifier, text ('identifier' leaves a column out); None finds all.
+        max_levels : an int in the range [2, inf) or None, default 256
+            Largest number of levels of a column of a table; rarer values become one level, `other`, which is given back as missing; None keeps all.
+        batch_size : an int in the range [1, inf) or 'auto', default 'auto'
+            Number of examples in each training step.
+        learning_rate : a float in the range (0, inf) or 'auto', default 'auto'
+            Highest learning rate of AdamW.
+        weight_decay : a float in the range [0, inf) or 'auto', default 'auto'
+            Weight decay of AdamW, against over-fitting.
+        max_epochs : an int in the range [1, inf) or 'auto', default 'auto'
+            Largest number of passes over the training data.
+        max_time : a float in the range (0, inf) or None, default None
+            Time limit of the training, in seconds; None for no limit.
+        early_stopping : one of True, False, default True
+            True to hold out rows, cool down and end when their loss stops falling, and keep the best weights.
+        validation_fraction : a float in the range (0, 1), default 0.1
+            Share of the rows to hold out for early stopping.
+        n_iter_no_change : an int in the range [1, inf) or 'auto', default 'auto'
+            Validations without improvement before the cool-down; 'auto' is 10, MapAE: 25.
+        contamination : a float in the range (0, 0.5] or 'auto', default 'auto'
+            Expected share of new rows to call outliers; 'auto' is 0.05.
+        device : a device's name, such as 'auto', 'cpu', 'cuda', default 'auto'
+            Device to compute on; 'auto' is a GPU if there is one, otherwise the CPU.
+        precision : one of 'auto', 'float32', 'bfloat16', 'float64', default 'auto'
+            Dtype of matrix products; with 'bfloat16', weights and losses stay in float32.
+        compile : one of True, False or 'auto', default 'auto'
+            True to compile the training step (torch.compile); 'auto' does so if it saves time.
+        sharded : one of True, False or 'auto', default 'auto'
+            True to split the model over the processes; False for a full copy in each process.
+        checkpoint : a folder's path or None, default None
+            Folder for checkpoints; `fit` resumes from a checkpoint in it; None for no checkpoints.
+        track : None, a .jsonl file, 'tensorboard:FOLDER', 'mlflow:EXPERIMENT', 'wandb:PROJECT', an object with log(step, values) and finish(), or a list of these, default None
+            Where to log the losses during the training.
+        random_state : an int, a numpy RandomState or Generator, or None, default None
+            Seed of all random numbers; None takes a new one in each fit.
+        verbose : an int in the range [0, inf) or 'auto', default 'auto'
+            'auto' for a progress bar where it takes more than 2 seconds and somebody watches; 0 for no output, 1 for a bar and the decisions, 2 also for a line per validation.
+        max_examples : an int in the range [2, inf) or None, default None
+            Largest number of training examples in all steps; of an iterator, of rows to read; None for no limit.
+        buffer_size : an int in the range [8, inf) or 'auto', default 'auto'
+            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 256 MiB.
+        """
+
+class POINCAREVAE(Shared, CodeEstimator):
+    """A VAE with codes in hyperbolic space (the Poincare ball), for hierarchies: trees need few components there."""
+
+    n_components: int
+    curvature: float
+    beta: float
+    kl_warmup: float
+    conditional: bool
+    label_weight: float
+    network: (
+        Literal["auto", "mlp", "conv"]
+        | nn.Module
+        | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module]
+    )
+    hidden: Sequence[int] | Literal["auto"]
+    likelihood: Literal[
+        "auto",
+        "bernoulli",
+        "continuous_bernoulli",
+        "gaussian",
+        "heteroscedastic",
+        "student_t",
+        "discretized_logistic",
+        "poisson",
+        "negative_binomial",
+    ]
+    def __init__(
+        self,
+        n_components: int = 2,
+        *,
+        curvature: float = 1.0,
+        beta: float = 1.0,
+        kl_warmup: float = 0.1,
+        conditional: bool = False,
+        label_weight: float = 10.0,
+        network: Literal["auto", "mlp", "conv"]
+        | nn.Module
+        | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module] = "auto",
+        hidden: Sequence[int] | Literal["auto"] = "auto",
+        likelihood: Literal[
+            "auto",
+            "bernoulli",
+            "continuous_bernoulli",
+            "gaussian",
+            "heteroscedastic",
+            "student_t",
+            "discretized_logistic",
+            "poisson",
+            "negative_binomial",
+        ] = "auto",
+        columns: Any = None,
+        max_levels: int | None = 256,
+        batch_size: int | Literal["auto"] = "auto",
+        learning_rate: float | Literal["auto"] = "auto",
+        weight_decay: float | Literal["auto"] = "auto",
+        max_epochs: int | Literal["auto"] = "auto",
+        max_time: float | None = None,
+        early_stopping: bool = True,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int | Literal["auto"] = "auto",
+        contamination: float | Literal["auto"] = "auto",
+        device: str = "auto",
+        precision: Literal["auto", "float32", "bfloat16", "float64"] = "auto",
+        compile: bool | Literal["auto"] = "auto",
+        sharded: bool | Literal["auto"] = "auto",
+        checkpoint: str | Path | None = None,
+        track: Any = None,
+        random_state: int | np.random.RandomState | np.random.Generator | None = None,
+        verbose: int | Literal["auto"] = "auto",
+        max_examples: int | None = None,
+        buffer_size: int | Literal["auto"] = "auto",
+    ) -> None:
+        """A VAE with codes in hyperbolic space (the Poincare ball), for hierarchies: trees need few components there.
+
+        Mathieu et al., Continuous hierarchical representations with Poincare variational auto-encoders (2019), https://arxiv.org/abs/1901.06033.
+
+        Parameters
+        ----------
+        n_components : an int in the range [1, inf), default 2
+            Number of components: the length of each code.
+        curvature : a float in the range (0, inf), default 1.0
+            Curvature of the space, without its sign; small values make it nearly flat.
+        beta : a float in the range [0, inf), default 1.0
+            Weight of the KL divergence from the prior; 1 gives the ELBO.
+        kl_warmup : a float in the range [0, 0.7], default 0.1
+            Share of the training in which the weight of the KL grows from 0.
+        conditional : one of True, False, default False
+            True to give the decoder the label of each example: fit(X, y), then sample(n, y=label).
+        label_weight : a float in the range [0, inf), default 10.0
+            Weight of the label's loss relative to the reconstruction's; only used if some labels are missing.
+        network : one of 'auto', 'mlp', 'conv', a torch.nn.Module, or a pair (encoder, decoder) of such, default 'auto'
+            Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
+        hidden : a sequence of ints of at least 1 or 'auto', default 'auto'
+            Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model; 'auto' follows the rows, the columns and `max_time`.
+        likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'student_t', 'discretized_logistic', 'poisson', 'negative_binomial', default 'auto'
+            Distribution of the data given the code; 'auto' chooses by the data.
+
+        Other Parameters
+        ----------------
+        columns : a dict from columns to kinds, or None, default None
+            Kinds of columns of a table, such as {'zip': 'categorical'}, one of real, heavy_tailed, integer, count, binary, categorical, ordered, datetime, duration, constant, identifier, text ('identifier' leaves a column out); None finds all.
+        max_levels : an int in the range [2, inf) or None, default 256
+            Largest number of levels of a column of a table; rarer values become one level, `other`, which is given back as missing; None keeps all.
+        batch_size : an int in the range [1, inf) or 'auto', default 'auto'
+            Number of examples in each training step.
+        learning_rate : a float in the range (0, inf) or 'auto', default 'auto'
+            Highest learning rate of AdamW.
+        weight_decay : a float in the range [0, inf) or 'auto', default 'auto'
+            Weight decay of AdamW, against over-fitting.
+        max_epochs : an int in the range [1, inf) or 'auto', default 'auto'
+            Largest number of passes over the training data.
+        max_time : a float in the range (0, inf) or None, default None
+            Time limit of the training, in seconds; None for no limit.
+        early_stopping : one of True, False, default True
+            True to hold out rows, cool down and end when their loss stops falling, and keep the best weights.
+        validation_fraction : a float in the range (0, 1), default 0.1
+            Share of the rows to hold out for early stopping.
+        n_iter_no_change : an int in the range [1, inf) or 'auto', default 'auto'
+            Validations without improvement before the cool-down; 'auto' is 10, MapAE: 25.
+        contamination : a float in the range (0, 0.5] or 'auto', default 'auto'
+            Expected share of new rows to call outliers; 'auto' is 0.05.
+        device : a device's name, such as 'auto', 'cpu', 'cuda', default 'auto'
+            Device to compute on; 'auto' is a GPU if there is one, otherwise the CPU.
+        precision : one of 'auto', 'float32', 'bfloat16', 'float64', default 'auto'
+            Dtype of matrix products; with 'bfloat16', weights and losses stay in float32.
+        compile : one of True, False or 'auto', default 'auto'
+            True to compile the training step (torch.compile); 'auto' does so if it saves time.
+        sharded : one of True, False or 'auto', default 'auto'
+            True to split the model over the processes; False for a full copy in each process.
+        checkpoint : a folder's path or None, default None
+            Folder for checkpoints; `fit` resumes from a checkpoint in it; None for no checkpoints.
+        track : None, a .jsonl file, 'tensorboard:FOLDER', 'mlflow:EXPERIMENT', 'wandb:PROJECT', an object with log(step, values) and finish(), or a list of these, default None
+            Where to log the losses during the training.
+        random_state : an int, a numpy RandomState or Generator, or None, default None
+            Seed of all random numbers; None takes a new one in each fit.
+        verbose : an int in the range [0, inf) or 'auto', default 'auto'
+            'auto' for a progress bar where it takes more than 2 seconds and somebody watches; 0 for no output, 1 for a bar and the decisions, 2 also for a line per validation.
+        max_examples : an int in the range [2, inf) or None, default None
+            Largest number of training examples in all steps; of an iterator, of rows to read; None for no limit.
+        buffer_size : an int in the range [8, inf) or 'auto', default 'auto'
+            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 256 MiB.
+        """
+
+class HVAE(Shared, CodeEstimator):
+    """A VAE whose draws follow the gradient of the likelihood for a few steps: a tighter bound, several times as slow."""
+
+    n_components: int
+    n_leapfrog: int
+    beta: float
+    kl_warmup: float
+    conditional: bool
+    label_weight: float
+    network: (
+        Literal["auto", "mlp", "conv"]
+        | nn.Module
+        | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module]
+    )
+    hidden: Sequence[int] | Literal["auto"]
+    likelihood: Literal[
+        "auto",
+        "bernoulli",
+        "continuous_bernoulli",
+        "gaussian",
+        "heteroscedastic",
+        "student_t",
+        "discretized_logistic",
+        "poisson",
+        "negative_binomial",
+    ]
+    def __init__(
+        self,
+        n_components: int = 2,
+        *,
+        n_leapfrog: int = 3,
+        beta: float = 1.0,
+        kl_warmup: float = 0.1,
+        conditional: bool = False,
+        label_weight: float = 10.0,
+        network: Literal["auto", "mlp", "conv"]
+        | nn.Module
+        | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module] = "auto",
+        hidden: Sequence[int] | Literal["auto"] = "auto",
+        likelihood: Literal[
+            "auto",
+            "bernoulli",
+            "continuous_bernoulli",
+            "gaussian",
+            "heteroscedastic",
+            "student_t",
+            "discretized_logistic",
+            "poisson",
+            "negative_binomial",
+        ] = "auto",
+        columns: Any = None,
+        max_levels: int | None = 256,
+        batch_size: int | Literal["auto"] = "auto",
+        learning_rate: float | Literal["auto"] = "auto",
+        weight_decay: float | Literal["auto"] = "auto",
+        max_epochs: int | Literal["auto"] = "auto",
+        max_time: float | None = None,
+        early_stopping: bool = True,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int | Literal["auto"] = "auto",
+        contamination: float | Literal["auto"] = "auto",
+        device: str = "auto",
+        precision: Literal["auto", "float32", "bfloat16", "float64"] = "auto",
+        compile: bool | Literal["auto"] = "auto",
+        sharded: bool | Literal["auto"] = "auto",
+        checkpoint: str | Path | None = None,
+        track: Any = None,
+        random_state: int | np.random.RandomState | np.random.Generator | None = None,
+        verbose: int | Literal["auto"] = "auto",
+        max_examples: int | None = None,
+        buffer_size: int | Literal["auto"] = "auto",
+    ) -> None:
+        """A VAE whose draws follow the gradient of the likelihood for a few steps: a tighter bound, several times as slow.
+
+        Caterini, Doucet and Sejdinovic, Hamiltonian variational auto-encoder (2018), https://arxiv.org/abs/1805.11328.
+
+        Parameters
+        ----------
+        n_components : an int in the range [1, inf), default 2
+            Number of components: the length of each code.
+        n_leapfrog : an int in the range [1, inf), default 3
+            Steps that move each draw towards the true posterior; each costs a pass of the decoder.
+        beta : a float in the range [0, inf), default 1.0
+            Weight of the KL divergence from the prior; 1 gives the ELBO.
+        kl_warmup : a float in the range [0, 0.7], default 0.1
+            Share of the training in which the weight of the KL grows from 0.
+        conditional : one of True, False, default False
+            True to give the decoder the label of each example: fit(X, y), then sample(n, y=label).
+        label_weight : a float in the range [0, inf), default 10.0
+            Weight of the label's loss relative to the reconstruction's; only used if some labels are missing.
+        network : one of 'auto', 'mlp', 'conv', a torch.nn.Module, or a pair (encoder, decoder) of such, default 'auto'
+            Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
+        hidden : a sequence of ints of at least 1 or 'auto', default 'auto'
+            Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model; 'auto' follows the rows, the columns and `max_time`.
+        likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'student_t', 'discretized_logistic', 'poisson', 'negative_binomial', default 'auto'
+            Distribution of the data given the code; 'auto' chooses by the data.
 
         Other Parameters
         ----------------
@@ -2423,244 +5939,20 @@ class TableAE(Shared):
         ((300, 2), ['basic', 'plus'])
         """
 
-class FACTORVAE(Shared, CodeEstimator):
-    """A VAE with independent components: a discriminator detects dependence, which the loss then reduces."""
-
-    n_components: int
-    tc_weight: float
-    kl_warmup: float
-    network: (
-        Literal["auto", "mlp", "conv"]
-        | nn.Module
-        | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module]
-    )
-    hidden: Sequence[int] | Literal["auto"]
-    likelihood: Literal[
-        "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
-    ]
-    start: Literal["pca", "random"]
-    def __init__(
-        self,
-        n_components: int = 2,
-        *,
-        tc_weight: float = 6.0,
-        kl_warmup: float = 0.1,
-        network: Literal["auto", "mlp", "conv"]
-        | nn.Module
-        | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module] = "auto",
-        hidden: Sequence[int] | Literal["auto"] = "auto",
-        likelihood: Literal[
-            "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
-        ] = "auto",
-        start: Literal["pca", "random"] = "pca",
-        columns: Any = None,
-        max_levels: int | None = 256,
-        batch_size: int | Literal["auto"] = "auto",
-        learning_rate: float | Literal["auto"] = "auto",
-        weight_decay: float | Literal["auto"] = "auto",
-        max_epochs: int | Literal["auto"] = "auto",
-        max_time: float | None = None,
-        early_stopping: bool = True,
-        validation_fraction: float = 0.1,
-        n_iter_no_change: int | Literal["auto"] = "auto",
-        contamination: float | Literal["auto"] = "auto",
-        device: str = "auto",
-        precision: Literal["auto", "float32", "bfloat16", "float64"] = "auto",
-        compile: bool | Literal["auto"] = "auto",
-        sharded: bool | Literal["auto"] = "auto",
-        checkpoint: str | Path | None = None,
-        track: Any = None,
-        random_state: int | np.random.RandomState | np.random.Generator | None = None,
-        verbose: int | Literal["auto"] = "auto",
-        max_examples: int | None = None,
-        buffer_size: int | Literal["auto"] = "auto",
-    ) -> None:
-        """A VAE with independent components: a discriminator detects dependence, which the loss then reduces.
-
-        Kim and Mnih, Disentangling by factorising (2018), https://arxiv.org/abs/1802.05983.
-
-        Parameters
-        ----------
-        n_components : an int in the range [1, inf), default 2
-            Number of components: the length of each code.
-        tc_weight : a float in the range [0, inf), default 6.0
-            Weight of the total correlation, which is added to the KL; gamma in the paper.
-        kl_warmup : a float in the range [0, 0.7], default 0.1
-            Share of the training in which both weights grow from 0.
-        network : one of 'auto', 'mlp', 'conv', a torch.nn.Module, or a pair (encoder, decoder) of such, default 'auto'
-            Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
-        hidden : a sequence of ints of at least 1 or 'auto', default 'auto'
-            Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model; 'auto' follows the rows, the columns and `max_time`.
-        likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'poisson', 'negative_binomial', default 'auto'
-            Distribution of the data given the code; 'auto' chooses by the data.
-        start : one of 'pca', 'random', default 'pca'
-            'pca' adds a linear path beside the networks, which starts at PCA, so that the model is never worse; 'random' starts from random weights.
-
-        Other Parameters
-        ----------------
-        columns : a dict from columns to kinds, or None, default None
-            Kinds of columns of a table, such as {'zip': 'categorical'}, one of real, heavy_tailed, integer, count, binary, categorical, ordered, datetime, duration, constant, identifier, text ('identifier' leaves a column out); None finds all.
-        max_levels : an int in the range [2, inf) or None, default 256
-            Largest number of levels of a column of a table; rarer values become one level, `other`, which is given back as missing; None keeps all.
-        batch_size : an int in the range [1, inf) or 'auto', default 'auto'
-            Number of examples in each training step.
-        learning_rate : a float in the range (0, inf) or 'auto', default 'auto'
-            Highest learning rate of AdamW.
-        weight_decay : a float in the range [0, inf) or 'auto', default 'auto'
-            Weight decay of AdamW, against over-fitting.
-        max_epochs : an int in the range [1, inf) or 'auto', default 'auto'
-            Largest number of passes over the training data.
-        max_time : a float in the range (0, inf) or None, default None
-            Time limit of the training, in seconds; None for no limit.
-        early_stopping : one of True, False, default True
-            True to hold out rows, cool down and end when their loss stops falling, and keep the best weights.
-        validation_fraction : a float in the range (0, 1), default 0.1
-            Share of the rows to hold out for early stopping.
-        n_iter_no_change : an int in the range [1, inf) or 'auto', default 'auto'
-            Validations without improvement before the cool-down; 'auto' is 10, MapAE: 25.
-        contamination : a float in the range (0, 0.5] or 'auto', default 'auto'
-            Expected share of new rows to call outliers; 'auto' is 0.05.
-        device : a device's name, such as 'auto', 'cpu', 'cuda', default 'auto'
-            Device to compute on; 'auto' is a GPU if there is one, otherwise the CPU.
-        precision : one of 'auto', 'float32', 'bfloat16', 'float64', default 'auto'
-            Dtype of matrix products; with 'bfloat16', weights and losses stay in float32.
-        compile : one of True, False or 'auto', default 'auto'
-            True to compile the training step (torch.compile); 'auto' does so if it saves time.
-        sharded : one of True, False or 'auto', default 'auto'
-            True to split the model over the processes; False for a full copy in each process.
-        checkpoint : a folder's path or None, default None
-            Folder for checkpoints; `fit` resumes from a checkpoint in it; None for no checkpoints.
-        track : None, a .jsonl file, 'tensorboard:FOLDER', 'mlflow:EXPERIMENT', 'wandb:PROJECT', an object with log(step, values) and finish(), or a list of these, default None
-            Where to log the losses during the training.
-        random_state : an int, a numpy RandomState or Generator, or None, default None
-            Seed of all random numbers; None takes a new one in each fit.
-        verbose : an int in the range [0, inf) or 'auto', default 'auto'
-            'auto' for a progress bar where it takes more than 2 seconds and somebody watches; 0 for no output, 1 for a bar and the decisions, 2 also for a line per validation.
-        max_examples : an int in the range [2, inf) or None, default None
-            Largest number of training examples in all steps; of an iterator, of rows to read; None for no limit.
-        buffer_size : an int in the range [8, inf) or 'auto', default 'auto'
-            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 256 MiB.
-        """
-
-class VQVAE(Shared, CodeEstimator):
-    """The vector-quantised autoencoder: its code is whole numbers, each the index of a learned vector."""
-
-    n_components: int
-    n_codes: int
-    group_size: int
-    commitment: float
-    network: (
-        Literal["auto", "mlp", "conv"]
-        | nn.Module
-        | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module]
-    )
-    hidden: Sequence[int] | Literal["auto"]
-    likelihood: Literal[
-        "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
-    ]
-    def __init__(
-        self,
-        n_components: int = 16,
-        *,
-        n_codes: int = 256,
-        group_size: int = 1,
-        commitment: float = 0.25,
-        network: Literal["auto", "mlp", "conv"]
-        | nn.Module
-        | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module] = "auto",
-        hidden: Sequence[int] | Literal["auto"] = "auto",
-        likelihood: Literal[
-            "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
-        ] = "auto",
-        columns: Any = None,
-        max_levels: int | None = 256,
-        batch_size: int | Literal["auto"] = "auto",
-        learning_rate: float | Literal["auto"] = "auto",
-        weight_decay: float | Literal["auto"] = "auto",
-        max_epochs: int | Literal["auto"] = "auto",
-        max_time: float | None = None,
-        early_stopping: bool = True,
-        validation_fraction: float = 0.1,
-        n_iter_no_change: int | Literal["auto"] = "auto",
-        contamination: float | Literal["auto"] = "auto",
-        device: str = "auto",
-        precision: Literal["auto", "float32", "bfloat16", "float64"] = "auto",
-        compile: bool | Literal["auto"] = "auto",
-        sharded: bool | Literal["auto"] = "auto",
-        checkpoint: str | Path | None = None,
-        track: Any = None,
-        random_state: int | np.random.RandomState | np.random.Generator | None = None,
-        verbose: int | Literal["auto"] = "auto",
-        max_examples: int | None = None,
-        buffer_size: int | Literal["auto"] = "auto",
-    ) -> None:
-        """The vector-quantised autoencoder: its code is whole numbers, each the index of a learned vector.
-
-        van den Oord, Vinyals and Kavukcuoglu, Neural discrete representation learning (2017), https://arxiv.org/abs/1711.00937.
-
-        Parameters
-        ----------
-        n_components : an int in the range [1, inf), default 16
-            Number of components: the length of each code.
-        n_codes : an int in the range [2, inf), default 256
-            Number of learned vectors; each group of components is one of them.
-        group_size : an int in the range [1, inf), default 1
-            Number of components in a group; it must divide n_components.
-        commitment : a float in the range [0, inf), default 0.25
-            Weight of the distance from the encoder's output to its vectors.
-        network : one of 'auto', 'mlp', 'conv', a torch.nn.Module, or a pair (encoder, decoder) of such, default 'auto'
-            Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
-        hidden : a sequence of ints of at least 1 or 'auto', default 'auto'
-            Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model; 'auto' follows the rows, the columns and `max_time`.
-        likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'poisson', 'negative_binomial', default 'auto'
-            Distribution of the data given the code; 'auto' chooses by the data.
-
-        Other Parameters
-        ----------------
-        columns : a dict from columns to kinds, or None, default None
-            Kinds of columns of a table, such as {'zip': 'categorical'}, one of real, heavy_tailed, integer, count, binary, categorical, ordered, datetime, duration, constant, identifier, text ('identifier' leaves a column out); None finds all.
-        max_levels : an int in the range [2, inf) or None, default 256
-            Largest number of levels of a column of a table; rarer values become one level, `other`, which is given back as missing; None keeps all.
-        batch_size : an int in the range [1, inf) or 'auto', default 'auto'
-            Number of examples in each training step.
-        learning_rate : a float in the range (0, inf) or 'auto', default 'auto'
-            Highest learning rate of AdamW.
-        weight_decay : a float in the range [0, inf) or 'auto', default 'auto'
-            Weight decay of AdamW, against over-fitting.
-        max_epochs : an int in the range [1, inf) or 'auto', default 'auto'
-            Largest number of passes over the training data.
-        max_time : a float in the range (0, inf) or None, default None
-            Time limit of the training, in seconds; None for no limit.
-        early_stopping : one of True, False, default True
-            True to hold out rows, cool down and end when their loss stops falling, and keep the best weights.
-        validation_fraction : a float in the range (0, 1), default 0.1
-            Share of the rows to hold out for early stopping.
-        n_iter_no_change : an int in the range [1, inf) or 'auto', default 'auto'
-            Validations without improvement before the cool-down; 'auto' is 10, MapAE: 25.
-        contamination : a float in the range (0, 0.5] or 'auto', default 'auto'
-            Expected share of new rows to call outliers; 'auto' is 0.05.
-        device : a device's name, such as 'auto', 'cpu', 'cuda', default 'auto'
-            Device to compute on; 'auto' is a GPU if there is one, otherwise the CPU.
-        precision : one of 'auto', 'float32', 'bfloat16', 'float64', default 'auto'
-            Dtype of matrix products; with 'bfloat16', weights and losses stay in float32.
-        compile : one of True, False or 'auto', default 'auto'
-            True to compile the training step (torch.compile); 'auto' does so if it saves time.
-        sharded : one of True, False or 'auto', default 'auto'
-            True to split the model over the processes; False for a full copy in each process.
-        checkpoint : a folder's path or None, default None
-            Folder for checkpoints; `fit` resumes from a checkpoint in it; None for no checkpoints.
-        track : None, a .jsonl file, 'tensorboard:FOLDER', 'mlflow:EXPERIMENT', 'wandb:PROJECT', an object with log(step, values) and finish(), or a list of these, default None
-            Where to log the losses during the training.
-        random_state : an int, a numpy RandomState or Generator, or None, default None
-            Seed of all random numbers; None takes a new one in each fit.
-        verbose : an int in the range [0, inf) or 'auto', default 'auto'
-            'auto' for a progress bar where it takes more than 2 seconds and somebody watches; 0 for no output, 1 for a bar and the decisions, 2 also for a line per validation.
-        max_examples : an int in the range [2, inf) or None, default None
-            Largest number of training examples in all steps; of an iterator, of rows to read; None for no limit.
-        buffer_size : an int in the range [8, inf) or 'auto', default 'auto'
-            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 256 MiB.
-        """
-
+@overload
+def estimator(recipe: Literal["vqvae"]) -> type[VQVAE]: ...
+@overload
+def estimator(recipe: Literal["rqvae"]) -> type[RQVAE]: ...
+@overload
+def estimator(recipe: Literal["fsqae"]) -> type[FSQAE]: ...
+@overload
+def estimator(recipe: Literal["catvae"]) -> type[CATVAE]: ...
+@overload
+def estimator(recipe: Literal["jointvae"]) -> type[JOINTVAE]: ...
+@overload
+def estimator(recipe: Literal["vaegan"]) -> type[VAEGAN]: ...
+@overload
+def estimator(recipe: Literal["msssimvae"]) -> type[MSSSIMVAE]: ...
 @overload
 def estimator(recipe: Literal["ae"]) -> type[models.AE]: ...
 @overload
@@ -2671,6 +5963,22 @@ def estimator(recipe: Literal["dae"]) -> type[models.DAE]: ...
 def estimator(recipe: Literal["sae"]) -> type[models.SAE]: ...
 @overload
 def estimator(recipe: Literal["mapae"]) -> type[maps.MapAE]: ...
+@overload
+def estimator(recipe: Literal["betatcvae"]) -> type[BETATCVAE]: ...
+@overload
+def estimator(recipe: Literal["dipvae"]) -> type[DIPVAE]: ...
+@overload
+def estimator(recipe: Literal["infovae"]) -> type[INFOVAE]: ...
+@overload
+def estimator(recipe: Literal["wae"]) -> type[WAE]: ...
+@overload
+def estimator(recipe: Literal["aae"]) -> type[AAE]: ...
+@overload
+def estimator(recipe: Literal["rae"]) -> type[RAE]: ...
+@overload
+def estimator(recipe: Literal["contractiveae"]) -> type[CONTRACTIVEAE]: ...
+@overload
+def estimator(recipe: Literal["nestedae"]) -> type[NESTEDAE]: ...
 @overload
 def estimator(recipe: Literal["betavae"]) -> type[BETAVAE]: ...
 @overload
@@ -2694,11 +6002,23 @@ def estimator(recipe: Literal["vae_iaf"]) -> type[VAE_IAF]: ...
 @overload
 def estimator(recipe: Literal["laddervae"]) -> type[LADDERVAE]: ...
 @overload
-def estimator(recipe: Literal["tableae"]) -> type[tables.TableAE]: ...
+def estimator(recipe: Literal["swae"]) -> type[SWAE]: ...
+@overload
+def estimator(recipe: Literal["raegp"]) -> type[RAEGP]: ...
+@overload
+def estimator(recipe: Literal["pqvae"]) -> type[PQVAE]: ...
+@overload
+def estimator(recipe: Literal["concreteae"]) -> type[selection.ConcreteAE]: ...
 @overload
 def estimator(recipe: Literal["factorvae"]) -> type[FACTORVAE]: ...
 @overload
-def estimator(recipe: Literal["vqvae"]) -> type[VQVAE]: ...
+def estimator(recipe: Literal["svae"]) -> type[SVAE]: ...
+@overload
+def estimator(recipe: Literal["poincarevae"]) -> type[POINCAREVAE]: ...
+@overload
+def estimator(recipe: Literal["hvae"]) -> type[HVAE]: ...
+@overload
+def estimator(recipe: Literal["tableae"]) -> type[tables.TableAE]: ...
 @overload
 def estimator(recipe: str) -> type[Estimator]:
     """Return the estimator class of a recipe. If narrows has no class for it, one is generated."""

@@ -17,10 +17,11 @@ from narrows.bottlenecks import lerp, slerp
 from narrows.data import SparseRows, first_row, is_sparse, one_row
 from narrows.estimators import samplers
 from narrows.estimators.attributes import Attribute, dial_directions, find_attribute
-from narrows.estimators.codes import check_codes, index_of
+from narrows.estimators.codes import check_codes, draw_codes, index_of
 from narrows.estimators.labels import Labelled, label_indices, learn_classes
 from narrows.estimators.samplers import Mixture, Sampler
 from narrows.estimators.signature import as_seed
+from narrows.fitted import FittedModel
 from narrows.model import inference_mode
 from narrows.params import Integer, OneOf, Parameter, Real
 
@@ -382,15 +383,9 @@ class Generation(Labelled):
 
     def _draw_codes(self, X: Any, seed: int) -> Tensor:
         """Return codes like those that the decoder was trained on: n x L, float64. A stochastic code gives draws."""
-        model, code = self.model_, self.model_.stochastic
-        if code is None:
+        if self.model_.stochastic is None:
             return torch.from_numpy(np.asarray(self._compute_codes(X)).astype(np.float64))
-        h = self.apply(model.encoder, self.prepare(X))
-        eps = torch.randn(len(h), code.n_noise, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-        like = next(code.parameters(), eps)  # float64 for a code without parameters
-        with inference_mode(model):
-            z = code.sample(h.to(like), eps.to(like)).z.detach()
-        return z.double().cpu()[:, model.order.cpu()]
+        return draw_codes(cast(FittedModel, self), self.prepare(X), seed)[:, self.model_.order.cpu()]
 
     def _project(self, z: np.ndarray) -> np.ndarray:
         """Return, for each row of z (n x L), the nearest code that the bottleneck can give."""

@@ -150,7 +150,7 @@ def support_message(estimator: FittedModel, rows: np.ndarray, outside: np.ndarra
     if schema.kind == "image":
         place = f"image {first + int(outside[0]):,}"
     support = likelihood.support
-    if schema.scale[0] != 1 and schema.support == "unit":
+    if schema.scale[0] != 1 and support == "[0, 1]":
         support = f"[0, {schema.scale[0]:g}]"
     advice = (
         'pass likelihood="gaussian"'

@@ -6,7 +6,6 @@ Evaluation, plots, report and studio all take their numbers from here. Examples 
 
 from __future__ import annotations
 
-import contextlib
 import functools
 from typing import Any, NamedTuple
 
@@ -20,8 +19,7 @@ from narrows.bottlenecks import Bottleneck, Sparse, Stochastic, as_sparse
 from narrows.data import Schema, as_dense, principal_axes, spaced_indices, subsample_evenly
 from narrows.evaluation.absent import Absent
 from narrows.evaluation.cells import cell_errors, effects_on_columns, example_errors
-from narrows.evaluation.scores import N_DRAWS, apply_to_code, entry_costs, usual_costs
-from narrows.evaluation.scores import draws as fixed_draws
+from narrows.evaluation.scores import apply_to_code, draw_kl, entry_costs, usual_costs
 from narrows.fitted import FittedModel, check_no_targets
 from narrows.model import inference_mode
 
@@ -288,16 +286,10 @@ class Inspection:
     @functools.cached_property
     def kl(self) -> np.ndarray:
         """KL of the posterior from the prior, (n,) nats: in closed form, or estimated by the draws that scores use."""
-        code = self.stochastic
-        with contextlib.suppress(Absent):
-            return self.kl_per_component.sum(1).double().numpy()
-        draws = fixed_draws(code.n_noise, N_DRAWS).to(self.h)
-
-        def mean(h: Tensor) -> Tensor:
-            samples = [code.sample(h, eps.to(h).expand(len(h), -1)) for eps in draws]
-            return torch.stack([log_q - log_p for _, log_q, log_p in samples]).mean(0)
-
-        return apply_to_code(self.model.module(), mean, self.h).double().numpy()
+        code, network = self.stochastic, self.model.module()
+        if code.uses_likelihood or (kl := apply_to_code(network, code.kl, self.h)) is None:
+            kl = self.model.apply(lambda x: draw_kl(network, x), self.rows)
+        return kl.double().numpy()
 
     @functools.cached_property
     def axes(self) -> Axes:

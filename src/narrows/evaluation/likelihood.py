@@ -8,6 +8,7 @@ Burda, Grosse and Salakhutdinov, Importance weighted autoencoders (2016), https:
 
 from __future__ import annotations
 
+import functools
 import math
 
 import numpy as np
@@ -135,11 +136,10 @@ def importance(model: Autoencoder, h: Tensor, x: Tensor, n_draws: int, seed: int
         hs = hs.to(like.device, like.dtype)
         eps = torch.randn(n_draws, len(hs), code.n_noise, generator=generator, dtype=torch.float64).to(hs)
         many = hs.expand(n_draws, *hs.shape).flatten(0, 1)
-        z, log_q, log_p = (t.unflatten(0, (n_draws, -1)) for t in code.sample(many, eps.flatten(0, 1)))
-        log_w = log_p - log_q
-        xs = xs.to(like.device, like.dtype)
-        repeated = xs.repeat(n_draws, *[1] * (x.dim() - 1))
-        log_w = log_w + _log_likelihood(model, z.flatten(0, 1), repeated).unflatten(0, z.shape[:2])
+        repeated = xs.to(like.device, like.dtype).repeat(n_draws, *[1] * (x.dim() - 1))
+        score = functools.partial(_log_likelihood, model, x=repeated)
+        z, log_q, log_p = code.sample_given(many, eps.flatten(0, 1), score)
+        log_w = (log_p - log_q + score(z)).unflatten(0, (n_draws, -1))
         log_w = log_w.detach().double().cpu()
         parts.append(log_w.logsumexp(0) - math.log(n_draws))
         # (sum w)^2 / sum w^2, in logarithms because a weight may be e^-1000

@@ -11,6 +11,7 @@ import torch
 from scipy.stats import betabinom
 from torch import Tensor
 
+from narrows.bottlenecks import Sample
 from narrows.fitted import FittedModel
 from narrows.model import Autoencoder, infer_label, inference_mode
 from narrows.types import split_missing
@@ -44,11 +45,26 @@ def log_likelihood(model: Autoencoder, x: Tensor) -> Tensor:
         return nats if log_p_label is None else nats + log_p_label
     total = torch.zeros(len(x), dtype=torch.promote_types(h.dtype, torch.float32), device=h.device)
     for eps in draws(code.n_noise, N_DRAWS).to(total):
-        z, log_q, log_p = code.sample(h, eps.expand(len(h), -1))
+        z, log_q, log_p = model.draw(h, eps.expand(len(h), -1), target, observed, columns)
         params = model.decoder(z if columns is None else torch.cat([z, columns], 1))
-        total = total + (log_p - log_q) + model.likelihood.score(params, target, observed)
+        total = (total + (log_p - log_q) + model.likelihood.score(params, target, observed)).detach()
     elbo = total / N_DRAWS
     return elbo if log_p_label is None else elbo + log_p_label  # log p(x) is at least log p(x, y) for any label y
+
+
+def draw_posterior(model: Autoencoder, x: Tensor, eps: Tensor) -> Sample:
+    """Draw a stochastic code of each example of x (B x shape) with the noise eps (B x n_noise)."""
+    h, (target, observed) = model.encoder(x), split_missing(x)
+    uses_labels = model.stochastic is not None and model.stochastic.uses_likelihood
+    return model.draw(h, eps.to(h), target, observed, _likeliest_label(model, x)[0] if uses_labels else None)
+
+
+def draw_kl(model: Autoencoder, x: Tensor) -> Tensor:
+    """Return the mean of log q - log p over the draws of `log_likelihood`, for a stochastic code: (B,) nats."""
+    assert model.stochastic is not None
+    noise = draws(model.stochastic.n_noise, N_DRAWS).to(x)
+    samples = [draw_posterior(model, x, eps.expand(len(x), -1)) for eps in noise]
+    return torch.stack([(log_q - log_p).detach() for _, log_q, log_p in samples]).mean(0)
 
 
 def _likeliest_label(model: Autoencoder, x: Tensor) -> tuple[Tensor, Tensor] | tuple[None, None]:

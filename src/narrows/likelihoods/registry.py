@@ -2,16 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from narrows.data import Schema
 from narrows.likelihoods.base import Likelihood
 from narrows.likelihoods.bernoulli import Bernoulli, ContinuousBernoulli
 from narrows.likelihoods.counts import NegativeBinomial, Poisson
+from narrows.likelihoods.discretized import DiscretizedLogistic
 from narrows.likelihoods.gaussian import Gaussian, HeteroscedasticGaussian
 from narrows.likelihoods.mixed import Mixed
+from narrows.likelihoods.student_t import StudentT
 from narrows.params import did_you_mean
 
 LIKELIHOODS: dict[str, type[Likelihood]] = {
-    c.name: c for c in (Bernoulli, ContinuousBernoulli, Gaussian, HeteroscedasticGaussian, Poisson, NegativeBinomial)
+    c.name: c
+    for c in (
+        Bernoulli,
+        ContinuousBernoulli,
+        Gaussian,
+        HeteroscedasticGaussian,
+        StudentT,
+        DiscretizedLogistic,
+        Poisson,
+        NegativeBinomial,
+    )
+}
+_WITH_BOUNDS: dict[str, Callable[[bool], Likelihood]] = {  # made for data in [0, 1], or for all real numbers
+    "gaussian": Gaussian,
+    "heteroscedastic": HeteroscedasticGaussian,
+    "student_t": StudentT,
 }
 
 
@@ -51,7 +70,6 @@ def choose(name: str, schema: Schema) -> tuple[Likelihood, str]:
 
 
 def _build(name: str, schema: Schema) -> Likelihood:
-    bounded = schema.support in ("unit", "binary")
-    if name == "gaussian":
-        return Gaussian(bounded)
-    return HeteroscedasticGaussian(bounded) if name == "heteroscedastic" else LIKELIHOODS[name]()
+    if name in _WITH_BOUNDS:
+        return _WITH_BOUNDS[name](schema.support in ("unit", "binary"))
+    return LIKELIHOODS[name]()

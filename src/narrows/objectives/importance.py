@@ -119,15 +119,16 @@ class ImportanceWeighted(Objective):
         # drawn as B x (T n_noise), because processes that share a batch draw row by row
         wide = h.new_empty(len(h), n * code.n_noise, dtype=torch.promote_types(h.dtype, torch.float32))
         eps = rng.randn_like(wide).view(-1, code.n_noise)
-        sample = code.sample(h.repeat_interleave(n, 0), eps)
         columns, costs = None, {}
         if model.label is not None:
             assert batch.label is not None  # a batch has labels if the code has columns for them
             label_probs, costs = model.label(h, batch.label)
-            columns = label_probs.to(sample.z.dtype).repeat_interleave(n, 0)
+            columns = label_probs.to(eps.dtype).repeat_interleave(n, 0)
         weight = product(corrupted.scored, batch.observed, batch.weight)
         weight = None if weight is None else weight.repeat_interleave(n, 0)
-        return _Draws(sample, columns, batch.target.repeat_interleave(n, 0), weight), costs
+        target = batch.target.repeat_interleave(n, 0)
+        sample = model.draw(h.repeat_interleave(n, 0), eps, target, weight, columns)
+        return _Draws(sample, columns, target, weight), costs
 
     def _log_weights(self, score: Tensor, sample: Sample) -> Tensor:
         """Return log w of each draw (B x T) from log p(x | z) of all draws (B T)."""

@@ -16,6 +16,7 @@ from narrows.recipes.fields import (
     Network,
     OptionalComponents,
 )
+from narrows.recipes.geometry import hvae, poincarevae, svae
 from narrows.recipes.models import ae, dae, mapae, sae, vae
 from narrows.recipes.presets import iwae
 from narrows.recipes.registry import PURPOSES, RECIPES, Parts, Recipe, available, get, preset, register
@@ -43,17 +44,20 @@ __all__ = [
     "discrete",
     "factorvae",
     "get",
+    "hvae",
     "iwae",
     "label_terms",
     "labels_of",
     "mapae",
     "perceptual",
+    "poincarevae",
     "preset",
     "presets",
     "register",
     "regularized",
     "sae",
     "selection",
+    "svae",
     "tableae",
     "vae",
     "variants",
