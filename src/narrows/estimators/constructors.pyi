@@ -36,6 +36,641 @@ class Shared(Estimator):
     max_examples: int | None
     buffer_size: int | Literal["auto"]
 
+class VQVAE(Shared, CodeEstimator):
+    """The vector-quantised autoencoder: its code is whole numbers, each the index of a learned vector."""
+
+    n_components: int
+    n_codes: int
+    group_size: int | Literal["auto"]
+    commitment: float
+    conditional: bool
+    label_weight: float
+    network: (
+        Literal["auto", "mlp", "conv"]
+        | nn.Module
+        | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module]
+    )
+    hidden: Sequence[int] | Literal["auto"]
+    likelihood: Literal[
+        "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
+    ]
+    def __init__(
+        self,
+        n_components: int = 16,
+        *,
+        n_codes: int = 256,
+        group_size: int | Literal["auto"] = 1,
+        commitment: float = 0.25,
+        conditional: bool = False,
+        label_weight: float = 10.0,
+        network: Literal["auto", "mlp", "conv"]
+        | nn.Module
+        | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module] = "auto",
+        hidden: Sequence[int] | Literal["auto"] = "auto",
+        likelihood: Literal[
+            "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
+        ] = "auto",
+        columns: Any = None,
+        max_levels: int | None = 256,
+        batch_size: int | Literal["auto"] = "auto",
+        learning_rate: float | Literal["auto"] = "auto",
+        weight_decay: float | Literal["auto"] = "auto",
+        max_epochs: int | Literal["auto"] = "auto",
+        max_time: float | None = None,
+        early_stopping: bool = True,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int | Literal["auto"] = "auto",
+        contamination: float | Literal["auto"] = "auto",
+        device: str = "auto",
+        precision: Literal["auto", "float32", "bfloat16", "float64"] = "auto",
+        compile: bool | Literal["auto"] = "auto",
+        sharded: bool | Literal["auto"] = "auto",
+        checkpoint: str | Path | None = None,
+        track: Any = None,
+        random_state: int | np.random.RandomState | np.random.Generator | None = None,
+        verbose: int | Literal["auto"] = "auto",
+        max_examples: int | None = None,
+        buffer_size: int | Literal["auto"] = "auto",
+    ) -> None:
+        """The vector-quantised autoencoder: its code is whole numbers, each the index of a learned vector.
+
+        van den Oord, Vinyals and Kavukcuoglu, Neural discrete representation learning (2017), https://arxiv.org/abs/1711.00937.
+
+        Parameters
+        ----------
+        n_components : an int in the range [1, inf), default 16
+            Number of components: the length of each code.
+        n_codes : an int in the range [2, inf), default 256
+            Number of learned vectors; each group of components is one of them.
+        group_size : an int in the range [1, inf) or 'auto', default 1
+            Number of components in a group; it must divide n_components; 'auto' is the largest such number up to 4.
+        commitment : a float in the range [0, inf), default 0.25
+            Weight of the distance from the encoder's output to its vectors.
+        conditional : one of True, False, default False
+            True to give the decoder the label of each example: fit(X, y), then sample(n, y=label).
+        label_weight : a float in the range [0, inf), default 10.0
+            Weight of the label's loss relative to the reconstruction's; only used if some labels are missing.
+        network : one of 'auto', 'mlp', 'conv', a torch.nn.Module, or a pair (encoder, decoder) of such, default 'auto'
+            Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
+        hidden : a sequence of ints of at least 1 or 'auto', default 'auto'
+            Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model; 'auto' follows the rows, the columns and `max_time`.
+        likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'poisson', 'negative_binomial', default 'auto'
+            Distribution of the data given the code; 'auto' chooses by the data.
+
+        Other Parameters
+        ----------------
+        columns : a dict from columns to kinds, or None, default None
+            Kinds of columns of a table, such as {'zip': 'categorical'}, one of real, heavy_tailed, integer, count, binary, categorical, ordered, datetime, duration, constant, identifier, text ('identifier' leaves a column out); None finds all.
+        max_levels : an int in the range [2, inf) or None, default 256
+            Largest number of levels of a column of a table; rarer values become one level, `other`, which is given back as missing; None keeps all.
+        batch_size : an int in the range [1, inf) or 'auto', default 'auto'
+            Number of examples in each training step.
+        learning_rate : a float in the range (0, inf) or 'auto', default 'auto'
+            Highest learning rate of AdamW.
+        weight_decay : a float in the range [0, inf) or 'auto', default 'auto'
+            Weight decay of AdamW, against over-fitting.
+        max_epochs : an int in the range [1, inf) or 'auto', default 'auto'
+            Largest number of passes over the training data.
+        max_time : a float in the range (0, inf) or None, default None
+            Time limit of the training, in seconds; None for no limit.
+        early_stopping : one of True, False, default True
+            True to hold out rows, cool down and end when their loss stops falling, and keep the best weights.
+        validation_fraction : a float in the range (0, 1), default 0.1
+            Share of the rows to hold out for early stopping.
+        n_iter_no_change : an int in the range [1, inf) or 'auto', default 'auto'
+            Validations without improvement before the cool-down; 'auto' is 10, MapAE: 25.
+        contamination : a float in the range (0, 0.5] or 'auto', default 'auto'
+            Expected share of new rows to call outliers; 'auto' is 0.05.
+        device : a device's name, such as 'auto', 'cpu', 'cuda', default 'auto'
+            Device to compute on; 'auto' is a GPU if there is one, otherwise the CPU.
+        precision : one of 'auto', 'float32', 'bfloat16', 'float64', default 'auto'
+            Dtype of matrix products; with 'bfloat16', weights and losses stay in float32.
+        compile : one of True, False or 'auto', default 'auto'
+            True to compile the training step (torch.compile); 'auto' does so if it saves time.
+        sharded : one of True, False or 'auto', default 'auto'
+            True to split the model over the processes; False for a full copy in each process.
+        checkpoint : a folder's path or None, default None
+            Folder for checkpoints; `fit` resumes from a checkpoint in it; None for no checkpoints.
+        track : None, a .jsonl file, 'tensorboard:FOLDER', 'mlflow:EXPERIMENT', 'wandb:PROJECT', an object with log(step, values) and finish(), or a list of these, default None
+            Where to log the losses during the training.
+        random_state : an int, a numpy RandomState or Generator, or None, default None
+            Seed of all random numbers; None takes a new one in each fit.
+        verbose : an int in the range [0, inf) or 'auto', default 'auto'
+            'auto' for a progress bar where it takes more than 2 seconds and somebody watches; 0 for no output, 1 for a bar and the decisions, 2 also for a line per validation.
+        max_examples : an int in the range [2, inf) or None, default None
+            Largest number of training examples in all steps; of an iterator, of rows to read; None for no limit.
+        buffer_size : an int in the range [8, inf) or 'auto', default 'auto'
+            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 256 MiB.
+        """
+
+class RQVAE(Shared, CodeEstimator):
+    """The residual-quantised autoencoder: a code is a sum of learned vectors, and the first of them are a coarser code."""
+
+    n_components: int
+    n_levels: int
+    n_codes: int
+    prefix_share: float
+    commitment: float
+    conditional: bool
+    label_weight: float
+    network: (
+        Literal["auto", "mlp", "conv"]
+        | nn.Module
+        | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module]
+    )
+    hidden: Sequence[int] | Literal["auto"]
+    likelihood: Literal[
+        "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
+    ]
+    def __init__(
+        self,
+        n_components: int = 16,
+        *,
+        n_levels: int = 8,
+        n_codes: int = 256,
+        prefix_share: float = 0.0,
+        commitment: float = 0.25,
+        conditional: bool = False,
+        label_weight: float = 10.0,
+        network: Literal["auto", "mlp", "conv"]
+        | nn.Module
+        | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module] = "auto",
+        hidden: Sequence[int] | Literal["auto"] = "auto",
+        likelihood: Literal[
+            "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
+        ] = "auto",
+        columns: Any = None,
+        max_levels: int | None = 256,
+        batch_size: int | Literal["auto"] = "auto",
+        learning_rate: float | Literal["auto"] = "auto",
+        weight_decay: float | Literal["auto"] = "auto",
+        max_epochs: int | Literal["auto"] = "auto",
+        max_time: float | None = None,
+        early_stopping: bool = True,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int | Literal["auto"] = "auto",
+        contamination: float | Literal["auto"] = "auto",
+        device: str = "auto",
+        precision: Literal["auto", "float32", "bfloat16", "float64"] = "auto",
+        compile: bool | Literal["auto"] = "auto",
+        sharded: bool | Literal["auto"] = "auto",
+        checkpoint: str | Path | None = None,
+        track: Any = None,
+        random_state: int | np.random.RandomState | np.random.Generator | None = None,
+        verbose: int | Literal["auto"] = "auto",
+        max_examples: int | None = None,
+        buffer_size: int | Literal["auto"] = "auto",
+    ) -> None:
+        """The residual-quantised autoencoder: a code is a sum of learned vectors, and the first of them are a coarser code.
+
+        Lee et al., Autoregressive image generation using residual quantization (2022), https://arxiv.org/abs/2203.01941; Zeghidour et al., SoundStream: an end-to-end neural audio codec (2021), https://arxiv.org/abs/2107.03312.
+
+        Parameters
+        ----------
+        n_components : an int in the range [1, inf), default 16
+            Number of components: the length of each code.
+        n_levels : an int in the range [1, inf), default 8
+            Number of learned vectors whose sum is a code, from coarse to fine.
+        n_codes : an int in the range [2, inf), default 256
+            Number of learned vectors of each level to choose from.
+        prefix_share : a float in the range [0, 1], default 0.0
+            Share of the training examples that are decoded from some first levels only.
+        commitment : a float in the range [0, inf), default 0.25
+            Weight of the distance from the encoder's output to its vectors.
+        conditional : one of True, False, default False
+            True to give the decoder the label of each example: fit(X, y), then sample(n, y=label).
+        label_weight : a float in the range [0, inf), default 10.0
+            Weight of the label's loss relative to the reconstruction's; only used if some labels are missing.
+        network : one of 'auto', 'mlp', 'conv', a torch.nn.Module, or a pair (encoder, decoder) of such, default 'auto'
+            Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
+        hidden : a sequence of ints of at least 1 or 'auto', default 'auto'
+            Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model; 'auto' follows the rows, the columns and `max_time`.
+        likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'poisson', 'negative_binomial', default 'auto'
+            Distribution of the data given the code; 'auto' chooses by the data.
+
+        Other Parameters
+        ----------------
+        columns : a dict from columns to kinds, or None, default None
+            Kinds of columns of a table, such as {'zip': 'categorical'}, one of real, heavy_tailed, integer, count, binary, categorical, ordered, datetime, duration, constant, identifier, text ('identifier' leaves a column out); None finds all.
+        max_levels : an int in the range [2, inf) or None, default 256
+            Largest number of levels of a column of a table; rarer values become one level, `other`, which is given back as missing; None keeps all.
+        batch_size : an int in the range [1, inf) or 'auto', default 'auto'
+            Number of examples in each training step.
+        learning_rate : a float in the range (0, inf) or 'auto', default 'auto'
+            Highest learning rate of AdamW.
+        weight_decay : a float in the range [0, inf) or 'auto', default 'auto'
+            Weight decay of AdamW, against over-fitting.
+        max_epochs : an int in the range [1, inf) or 'auto', default 'auto'
+            Largest number of passes over the training data.
+        max_time : a float in the range (0, inf) or None, default None
+            Time limit of the training, in seconds; None for no limit.
+        early_stopping : one of True, False, default True
+            True to hold out rows, cool down and end when their loss stops falling, and keep the best weights.
+        validation_fraction : a float in the range (0, 1), default 0.1
+            Share of the rows to hold out for early stopping.
+        n_iter_no_change : an int in the range [1, inf) or 'auto', default 'auto'
+            Validations without improvement before the cool-down; 'auto' is 10, MapAE: 25.
+        contamination : a float in the range (0, 0.5] or 'auto', default 'auto'
+            Expected share of new rows to call outliers; 'auto' is 0.05.
+        device : a device's name, such as 'auto', 'cpu', 'cuda', default 'auto'
+            Device to compute on; 'auto' is a GPU if there is one, otherwise the CPU.
+        precision : one of 'auto', 'float32', 'bfloat16', 'float64', default 'auto'
+            Dtype of matrix products; with 'bfloat16', weights and losses stay in float32.
+        compile : one of True, False or 'auto', default 'auto'
+            True to compile the training step (torch.compile); 'auto' does so if it saves time.
+        sharded : one of True, False or 'auto', default 'auto'
+            True to split the model over the processes; False for a full copy in each process.
+        checkpoint : a folder's path or None, default None
+            Folder for checkpoints; `fit` resumes from a checkpoint in it; None for no checkpoints.
+        track : None, a .jsonl file, 'tensorboard:FOLDER', 'mlflow:EXPERIMENT', 'wandb:PROJECT', an object with log(step, values) and finish(), or a list of these, default None
+            Where to log the losses during the training.
+        random_state : an int, a numpy RandomState or Generator, or None, default None
+            Seed of all random numbers; None takes a new one in each fit.
+        verbose : an int in the range [0, inf) or 'auto', default 'auto'
+            'auto' for a progress bar where it takes more than 2 seconds and somebody watches; 0 for no output, 1 for a bar and the decisions, 2 also for a line per validation.
+        max_examples : an int in the range [2, inf) or None, default None
+            Largest number of training examples in all steps; of an iterator, of rows to read; None for no limit.
+        buffer_size : an int in the range [8, inf) or 'auto', default 'auto'
+            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 256 MiB.
+        """
+
+class FSQAE(Shared, CodeEstimator):
+    """The finite-scalar-quantised autoencoder: each component is rounded to one of a few values; no vectors to learn."""
+
+    n_components: int
+    n_values: int | Sequence[int]
+    conditional: bool
+    label_weight: float
+    network: (
+        Literal["auto", "mlp", "conv"]
+        | nn.Module
+        | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module]
+    )
+    hidden: Sequence[int] | Literal["auto"]
+    likelihood: Literal[
+        "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
+    ]
+    def __init__(
+        self,
+        n_components: int = 16,
+        *,
+        n_values: int | Sequence[int] = 8,
+        conditional: bool = False,
+        label_weight: float = 10.0,
+        network: Literal["auto", "mlp", "conv"]
+        | nn.Module
+        | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module] = "auto",
+        hidden: Sequence[int] | Literal["auto"] = "auto",
+        likelihood: Literal[
+            "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
+        ] = "auto",
+        columns: Any = None,
+        max_levels: int | None = 256,
+        batch_size: int | Literal["auto"] = "auto",
+        learning_rate: float | Literal["auto"] = "auto",
+        weight_decay: float | Literal["auto"] = "auto",
+        max_epochs: int | Literal["auto"] = "auto",
+        max_time: float | None = None,
+        early_stopping: bool = True,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int | Literal["auto"] = "auto",
+        contamination: float | Literal["auto"] = "auto",
+        device: str = "auto",
+        precision: Literal["auto", "float32", "bfloat16", "float64"] = "auto",
+        compile: bool | Literal["auto"] = "auto",
+        sharded: bool | Literal["auto"] = "auto",
+        checkpoint: str | Path | None = None,
+        track: Any = None,
+        random_state: int | np.random.RandomState | np.random.Generator | None = None,
+        verbose: int | Literal["auto"] = "auto",
+        max_examples: int | None = None,
+        buffer_size: int | Literal["auto"] = "auto",
+    ) -> None:
+        """The finite-scalar-quantised autoencoder: each component is rounded to one of a few values; no vectors to learn.
+
+        Mentzer et al., Finite scalar quantization: VQ-VAE made simple (2023), https://arxiv.org/abs/2309.15505.
+
+        Parameters
+        ----------
+        n_components : an int in the range [1, inf), default 16
+            Number of components: the length of each code.
+        n_values : an int in the range [2, inf) or a sequence of ints of at least 2, one for each component, default 8
+            Number of values that a component can have; one number for all, or one for each.
+        conditional : one of True, False, default False
+            True to give the decoder the label of each example: fit(X, y), then sample(n, y=label).
+        label_weight : a float in the range [0, inf), default 10.0
+            Weight of the label's loss relative to the reconstruction's; only used if some labels are missing.
+        network : one of 'auto', 'mlp', 'conv', a torch.nn.Module, or a pair (encoder, decoder) of such, default 'auto'
+            Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
+        hidden : a sequence of ints of at least 1 or 'auto', default 'auto'
+            Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model; 'auto' follows the rows, the columns and `max_time`.
+        likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'poisson', 'negative_binomial', default 'auto'
+            Distribution of the data given the code; 'auto' chooses by the data.
+
+        Other Parameters
+        ----------------
+        columns : a dict from columns to kinds, or None, default None
+            Kinds of columns of a table, such as {'zip': 'categorical'}, one of real, heavy_tailed, integer, count, binary, categorical, ordered, datetime, duration, constant, identifier, text ('identifier' leaves a column out); None finds all.
+        max_levels : an int in the range [2, inf) or None, default 256
+            Largest number of levels of a column of a table; rarer values become one level, `other`, which is given back as missing; None keeps all.
+        batch_size : an int in the range [1, inf) or 'auto', default 'auto'
+            Number of examples in each training step.
+        learning_rate : a float in the range (0, inf) or 'auto', default 'auto'
+            Highest learning rate of AdamW.
+        weight_decay : a float in the range [0, inf) or 'auto', default 'auto'
+            Weight decay of AdamW, against over-fitting.
+        max_epochs : an int in the range [1, inf) or 'auto', default 'auto'
+            Largest number of passes over the training data.
+        max_time : a float in the range (0, inf) or None, default None
+            Time limit of the training, in seconds; None for no limit.
+        early_stopping : one of True, False, default True
+            True to hold out rows, cool down and end when their loss stops falling, and keep the best weights.
+        validation_fraction : a float in the range (0, 1), default 0.1
+            Share of the rows to hold out for early stopping.
+        n_iter_no_change : an int in the range [1, inf) or 'auto', default 'auto'
+            Validations without improvement before the cool-down; 'auto' is 10, MapAE: 25.
+        contamination : a float in the range (0, 0.5] or 'auto', default 'auto'
+            Expected share of new rows to call outliers; 'auto' is 0.05.
+        device : a device's name, such as 'auto', 'cpu', 'cuda', default 'auto'
+            Device to compute on; 'auto' is a GPU if there is one, otherwise the CPU.
+        precision : one of 'auto', 'float32', 'bfloat16', 'float64', default 'auto'
+            Dtype of matrix products; with 'bfloat16', weights and losses stay in float32.
+        compile : one of True, False or 'auto', default 'auto'
+            True to compile the training step (torch.compile); 'auto' does so if it saves time.
+        sharded : one of True, False or 'auto', default 'auto'
+            True to split the model over the processes; False for a full copy in each process.
+        checkpoint : a folder's path or None, default None
+            Folder for checkpoints; `fit` resumes from a checkpoint in it; None for no checkpoints.
+        track : None, a .jsonl file, 'tensorboard:FOLDER', 'mlflow:EXPERIMENT', 'wandb:PROJECT', an object with log(step, values) and finish(), or a list of these, default None
+            Where to log the losses during the training.
+        random_state : an int, a numpy RandomState or Generator, or None, default None
+            Seed of all random numbers; None takes a new one in each fit.
+        verbose : an int in the range [0, inf) or 'auto', default 'auto'
+            'auto' for a progress bar where it takes more than 2 seconds and somebody watches; 0 for no output, 1 for a bar and the decisions, 2 also for a line per validation.
+        max_examples : an int in the range [2, inf) or None, default None
+            Largest number of training examples in all steps; of an iterator, of rows to read; None for no limit.
+        buffer_size : an int in the range [8, inf) or 'auto', default 'auto'
+            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 256 MiB.
+        """
+
+class CATVAE(Shared, CodeEstimator):
+    """The categorical VAE: a code is a value of each of some categories, which are drawn in the training."""
+
+    n_components: int
+    n_categories: int | Literal["auto"]
+    beta: float
+    kl_warmup: float
+    conditional: bool
+    label_weight: float
+    network: (
+        Literal["auto", "mlp", "conv"]
+        | nn.Module
+        | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module]
+    )
+    hidden: Sequence[int] | Literal["auto"]
+    likelihood: Literal[
+        "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
+    ]
+    def __init__(
+        self,
+        n_components: int = 100,
+        *,
+        n_categories: int | Literal["auto"] = "auto",
+        beta: float = 1.0,
+        kl_warmup: float = 0.1,
+        conditional: bool = False,
+        label_weight: float = 10.0,
+        network: Literal["auto", "mlp", "conv"]
+        | nn.Module
+        | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module] = "auto",
+        hidden: Sequence[int] | Literal["auto"] = "auto",
+        likelihood: Literal[
+            "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
+        ] = "auto",
+        columns: Any = None,
+        max_levels: int | None = 256,
+        batch_size: int | Literal["auto"] = "auto",
+        learning_rate: float | Literal["auto"] = "auto",
+        weight_decay: float | Literal["auto"] = "auto",
+        max_epochs: int | Literal["auto"] = "auto",
+        max_time: float | None = None,
+        early_stopping: bool = True,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int | Literal["auto"] = "auto",
+        contamination: float | Literal["auto"] = "auto",
+        device: str = "auto",
+        precision: Literal["auto", "float32", "bfloat16", "float64"] = "auto",
+        compile: bool | Literal["auto"] = "auto",
+        sharded: bool | Literal["auto"] = "auto",
+        checkpoint: str | Path | None = None,
+        track: Any = None,
+        random_state: int | np.random.RandomState | np.random.Generator | None = None,
+        verbose: int | Literal["auto"] = "auto",
+        max_examples: int | None = None,
+        buffer_size: int | Literal["auto"] = "auto",
+    ) -> None:
+        """The categorical VAE: a code is a value of each of some categories, which are drawn in the training.
+
+        Jang, Gu and Poole, Categorical reparameterization with Gumbel-softmax (2017), https://arxiv.org/abs/1611.01144; Maddison, Mnih and Teh, The concrete distribution (2017), https://arxiv.org/abs/1611.00712.
+
+        Parameters
+        ----------
+        n_components : an int in the range [1, inf), default 100
+            Number of components: the length of each code.
+        n_categories : an int in the range [1, inf) or 'auto', default 'auto'
+            Number of values of a category, each a component; it must divide n_components; 'auto' is the divisor nearest to 10.
+        beta : a float in the range [0, inf), default 1.0
+            Weight of the KL divergence from the uniform prior; 1 gives the ELBO.
+        kl_warmup : a float in the range [0, 0.7], default 0.1
+            Share of the training in which the weight of the KL grows from 0.
+        conditional : one of True, False, default False
+            True to give the decoder the label of each example: fit(X, y), then sample(n, y=label).
+        label_weight : a float in the range [0, inf), default 10.0
+            Weight of the label's loss relative to the reconstruction's; only used if some labels are missing.
+        network : one of 'auto', 'mlp', 'conv', a torch.nn.Module, or a pair (encoder, decoder) of such, default 'auto'
+            Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
+        hidden : a sequence of ints of at least 1 or 'auto', default 'auto'
+            Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model; 'auto' follows the rows, the columns and `max_time`.
+        likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'poisson', 'negative_binomial', default 'auto'
+            Distribution of the data given the code; 'auto' chooses by the data.
+
+        Other Parameters
+        ----------------
+        columns : a dict from columns to kinds, or None, default None
+            Kinds of columns of a table, such as {'zip': 'categorical'}, one of real, heavy_tailed, integer, count, binary, categorical, ordered, datetime, duration, constant, identifier, text ('identifier' leaves a column out); None finds all.
+        max_levels : an int in the range [2, inf) or None, default 256
+            Largest number of levels of a column of a table; rarer values become one level, `other`, which is given back as missing; None keeps all.
+        batch_size : an int in the range [1, inf) or 'auto', default 'auto'
+            Number of examples in each training step.
+        learning_rate : a float in the range (0, inf) or 'auto', default 'auto'
+            Highest learning rate of AdamW.
+        weight_decay : a float in the range [0, inf) or 'auto', default 'auto'
+            Weight decay of AdamW, against over-fitting.
+        max_epochs : an int in the range [1, inf) or 'auto', default 'auto'
+            Largest number of passes over the training data.
+        max_time : a float in the range (0, inf) or None, default None
+            Time limit of the training, in seconds; None for no limit.
+        early_stopping : one of True, False, default True
+            True to hold out rows, cool down and end when their loss stops falling, and keep the best weights.
+        validation_fraction : a float in the range (0, 1), default 0.1
+            Share of the rows to hold out for early stopping.
+        n_iter_no_change : an int in the range [1, inf) or 'auto', default 'auto'
+            Validations without improvement before the cool-down; 'auto' is 10, MapAE: 25.
+        contamination : a float in the range (0, 0.5] or 'auto', default 'auto'
+            Expected share of new rows to call outliers; 'auto' is 0.05.
+        device : a device's name, such as 'auto', 'cpu', 'cuda', default 'auto'
+            Device to compute on; 'auto' is a GPU if there is one, otherwise the CPU.
+        precision : one of 'auto', 'float32', 'bfloat16', 'float64', default 'auto'
+            Dtype of matrix products; with 'bfloat16', weights and losses stay in float32.
+        compile : one of True, False or 'auto', default 'auto'
+            True to compile the training step (torch.compile); 'auto' does so if it saves time.
+        sharded : one of True, False or 'auto', default 'auto'
+            True to split the model over the processes; False for a full copy in each process.
+        checkpoint : a folder's path or None, default None
+            Folder for checkpoints; `fit` resumes from a checkpoint in it; None for no checkpoints.
+        track : None, a .jsonl file, 'tensorboard:FOLDER', 'mlflow:EXPERIMENT', 'wandb:PROJECT', an object with log(step, values) and finish(), or a list of these, default None
+            Where to log the losses during the training.
+        random_state : an int, a numpy RandomState or Generator, or None, default None
+            Seed of all random numbers; None takes a new one in each fit.
+        verbose : an int in the range [0, inf) or 'auto', default 'auto'
+            'auto' for a progress bar where it takes more than 2 seconds and somebody watches; 0 for no output, 1 for a bar and the decisions, 2 also for a line per validation.
+        max_examples : an int in the range [2, inf) or None, default None
+            Largest number of training examples in all steps; of an iterator, of rows to read; None for no limit.
+        buffer_size : an int in the range [8, inf) or 'auto', default 'auto'
+            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 256 MiB.
+        """
+
+class JOINTVAE(Shared, CodeEstimator):
+    """A VAE with a category beside its numbers: without labels it sorts the examples into kinds, and learns the rest."""
+
+    n_components: int
+    n_categories: int | Literal["auto"]
+    capacity: float
+    category_capacity: float
+    capacity_weight: float
+    conditional: bool
+    label_weight: float
+    network: (
+        Literal["auto", "mlp", "conv"]
+        | nn.Module
+        | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module]
+    )
+    hidden: Sequence[int] | Literal["auto"]
+    likelihood: Literal[
+        "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
+    ]
+    def __init__(
+        self,
+        n_components: int = 20,
+        *,
+        n_categories: int | Literal["auto"] = "auto",
+        capacity: float = 10.0,
+        category_capacity: float = 5.0,
+        capacity_weight: float = 30.0,
+        conditional: bool = False,
+        label_weight: float = 10.0,
+        network: Literal["auto", "mlp", "conv"]
+        | nn.Module
+        | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module] = "auto",
+        hidden: Sequence[int] | Literal["auto"] = "auto",
+        likelihood: Literal[
+            "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
+        ] = "auto",
+        columns: Any = None,
+        max_levels: int | None = 256,
+        batch_size: int | Literal["auto"] = "auto",
+        learning_rate: float | Literal["auto"] = "auto",
+        weight_decay: float | Literal["auto"] = "auto",
+        max_epochs: int | Literal["auto"] = "auto",
+        max_time: float | None = None,
+        early_stopping: bool = True,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int | Literal["auto"] = "auto",
+        contamination: float | Literal["auto"] = "auto",
+        device: str = "auto",
+        precision: Literal["auto", "float32", "bfloat16", "float64"] = "auto",
+        compile: bool | Literal["auto"] = "auto",
+        sharded: bool | Literal["auto"] = "auto",
+        checkpoint: str | Path | None = None,
+        track: Any = None,
+        random_state: int | np.random.RandomState | np.random.Generator | None = None,
+        verbose: int | Literal["auto"] = "auto",
+        max_examples: int | None = None,
+        buffer_size: int | Literal["auto"] = "auto",
+    ) -> None:
+        """A VAE with a category beside its numbers: without labels it sorts the examples into kinds, and learns the rest.
+
+        Dupont, Learning disentangled joint continuous and discrete representations (2018), https://arxiv.org/abs/1804.00104.
+
+        Parameters
+        ----------
+        n_components : an int in the range [1, inf), default 20
+            Number of components: the length of each code.
+        n_categories : an int in the range [0, inf) or 'auto', default 'auto'
+            Number of values of the category, which are the last components; 'auto' is 10, or half of the components.
+        capacity : a float in the range [0, inf), default 10.0
+            Nats that the other components carry together.
+        category_capacity : a float in the range [0, inf), default 5.0
+            Nats that the category carries, at most log(n_categories).
+        capacity_weight : a float in the range [0, inf), default 30.0
+            Weight of the difference from both numbers of nats; gamma.
+        conditional : one of True, False, default False
+            True to give the decoder the label of each example: fit(X, y), then sample(n, y=label).
+        label_weight : a float in the range [0, inf), default 10.0
+            Weight of the label's loss relative to the reconstruction's; only used if some labels are missing.
+        network : one of 'auto', 'mlp', 'conv', a torch.nn.Module, or a pair (encoder, decoder) of such, default 'auto'
+            Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
+        hidden : a sequence of ints of at least 1 or 'auto', default 'auto'
+            Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model; 'auto' follows the rows, the columns and `max_time`.
+        likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'poisson', 'negative_binomial', default 'auto'
+            Distribution of the data given the code; 'auto' chooses by the data.
+
+        Other Parameters
+        ----------------
+        columns : a dict from columns to kinds, or None, default None
+            Kinds of columns of a table, such as {'zip': 'categorical'}, one of real, heavy_tailed, integer, count, binary, categorical, ordered, datetime, duration, constant, identifier, text ('identifier' leaves a column out); None finds all.
+        max_levels : an int in the range [2, inf) or None, default 256
+            Largest number of levels of a column of a table; rarer values become one level, `other`, which is given back as missing; None keeps all.
+        batch_size : an int in the range [1, inf) or 'auto', default 'auto'
+            Number of examples in each training step.
+        learning_rate : a float in the range (0, inf) or 'auto', default 'auto'
+            Highest learning rate of AdamW.
+        weight_decay : a float in the range [0, inf) or 'auto', default 'auto'
+            Weight decay of AdamW, against over-fitting.
+        max_epochs : an int in the range [1, inf) or 'auto', default 'auto'
+            Largest number of passes over the training data.
+        max_time : a float in the range (0, inf) or None, default None
+            Time limit of the training, in seconds; None for no limit.
+        early_stopping : one of True, False, default True
+            True to hold out rows, cool down and end when their loss stops falling, and keep the best weights.
+        validation_fraction : a float in the range (0, 1), default 0.1
+            Share of the rows to hold out for early stopping.
+        n_iter_no_change : an int in the range [1, inf) or 'auto', default 'auto'
+            Validations without improvement before the cool-down; 'auto' is 10, MapAE: 25.
+        contamination : a float in the range (0, 0.5] or 'auto', default 'auto'
+            Expected share of new rows to call outliers; 'auto' is 0.05.
+        device : a device's name, such as 'auto', 'cpu', 'cuda', default 'auto'
+            Device to compute on; 'auto' is a GPU if there is one, otherwise the CPU.
+        precision : one of 'auto', 'float32', 'bfloat16', 'float64', default 'auto'
+            Dtype of matrix products; with 'bfloat16', weights and losses stay in float32.
+        compile : one of True, False or 'auto', default 'auto'
+            True to compile the training step (torch.compile); 'auto' does so if it saves time.
+        sharded : one of True, False or 'auto', default 'auto'
+            True to split the model over the processes; False for a full copy in each process.
+        checkpoint : a folder's path or None, default None
+            Folder for checkpoints; `fit` resumes from a checkpoint in it; None for no checkpoints.
+        track : None, a .jsonl file, 'tensorboard:FOLDER', 'mlflow:EXPERIMENT', 'wandb:PROJECT', an object with log(step, values) and finish(), or a list of these, default None
+            Where to log the losses during the training.
+        random_state : an int, a numpy RandomState or Generator, or None, default None
+            Seed of all random numbers; None takes a new one in each fit.
+        verbose : an int in the range [0, inf) or 'auto', default 'auto'
+            'auto' for a progress bar where it takes more than 2 seconds and somebody watches; 0 for no output, 1 for a bar and the decisions, 2 also for a line per validation.
+        max_examples : an int in the range [2, inf) or None, default None
+            Largest number of training examples in all steps; of an iterator, of rows to read; None for no limit.
+        buffer_size : an int in the range [8, inf) or 'auto', default 'auto'
+            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 256 MiB.
+        """
+
 class AE(Shared, CodeEstimator):
     """The plain autoencoder: it compresses each example to a few numbers and restores the example from them."""
 
@@ -896,6 +1531,133 @@ class BETAVAE(Shared, CodeEstimator):
             Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 256 MiB.
         """
 
+class PQVAE(Shared, CodeEstimator):
+    """A vector-quantised autoencoder whose code is a few longer vectors: product quantisation, for short codes."""
+
+    n_components: int
+    n_codes: int
+    group_size: int | Literal["auto"]
+    commitment: float
+    conditional: bool
+    label_weight: float
+    network: (
+        Literal["auto", "mlp", "conv"]
+        | nn.Module
+        | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module]
+    )
+    hidden: Sequence[int] | Literal["auto"]
+    likelihood: Literal[
+        "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
+    ]
+    def __init__(
+        self,
+        n_components: int = 16,
+        *,
+        n_codes: int = 256,
+        group_size: int | Literal["auto"] = "auto",
+        commitment: float = 0.25,
+        conditional: bool = False,
+        label_weight: float = 10.0,
+        network: Literal["auto", "mlp", "conv"]
+        | nn.Module
+        | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module] = "auto",
+        hidden: Sequence[int] | Literal["auto"] = "auto",
+        likelihood: Literal[
+            "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
+        ] = "auto",
+        columns: Any = None,
+        max_levels: int | None = 256,
+        batch_size: int | Literal["auto"] = "auto",
+        learning_rate: float | Literal["auto"] = "auto",
+        weight_decay: float | Literal["auto"] = "auto",
+        max_epochs: int | Literal["auto"] = "auto",
+        max_time: float | None = None,
+        early_stopping: bool = True,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int | Literal["auto"] = "auto",
+        contamination: float | Literal["auto"] = "auto",
+        device: str = "auto",
+        precision: Literal["auto", "float32", "bfloat16", "float64"] = "auto",
+        compile: bool | Literal["auto"] = "auto",
+        sharded: bool | Literal["auto"] = "auto",
+        checkpoint: str | Path | None = None,
+        track: Any = None,
+        random_state: int | np.random.RandomState | np.random.Generator | None = None,
+        verbose: int | Literal["auto"] = "auto",
+        max_examples: int | None = None,
+        buffer_size: int | Literal["auto"] = "auto",
+    ) -> None:
+        """A vector-quantised autoencoder whose code is a few longer vectors: product quantisation, for short codes.
+
+        Jegou, Douze and Schmid, Product quantization for nearest neighbor search (2011), https://doi.org/10.1109/TPAMI.2010.57; in an autoencoder: Wu and Flierl, Learning product codebooks using vector-quantized autoencoders for image retrieval (2018), https://arxiv.org/abs/1807.04629.
+
+        Parameters
+        ----------
+        n_components : an int in the range [1, inf), default 16
+            Number of components: the length of each code.
+        n_codes : an int in the range [2, inf), default 256
+            Number of learned vectors; each group of components is one of them.
+        group_size : an int in the range [1, inf) or 'auto', default 'auto'
+            Number of components in a group; it must divide n_components; 'auto' is the largest such number up to 4.
+        commitment : a float in the range [0, inf), default 0.25
+            Weight of the distance from the encoder's output to its vectors.
+        conditional : one of True, False, default False
+            True to give the decoder the label of each example: fit(X, y), then sample(n, y=label).
+        label_weight : a float in the range [0, inf), default 10.0
+            Weight of the label's loss relative to the reconstruction's; only used if some labels are missing.
+        network : one of 'auto', 'mlp', 'conv', a torch.nn.Module, or a pair (encoder, decoder) of such, default 'auto'
+            Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
+        hidden : a sequence of ints of at least 1 or 'auto', default 'auto'
+            Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model; 'auto' follows the rows, the columns and `max_time`.
+        likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'poisson', 'negative_binomial', default 'auto'
+            Distribution of the data given the code; 'auto' chooses by the data.
+
+        Other Parameters
+        ----------------
+        columns : a dict from columns to kinds, or None, default None
+            Kinds of columns of a table, such as {'zip': 'categorical'}, one of real, heavy_tailed, integer, count, binary, categorical, ordered, datetime, duration, constant, identifier, text ('identifier' leaves a column out); None finds all.
+        max_levels : an int in the range [2, inf) or None, default 256
+            Largest number of levels of a column of a table; rarer values become one level, `other`, which is given back as missing; None keeps all.
+        batch_size : an int in the range [1, inf) or 'auto', default 'auto'
+            Number of examples in each training step.
+        learning_rate : a float in the range (0, inf) or 'auto', default 'auto'
+            Highest learning rate of AdamW.
+        weight_decay : a float in the range [0, inf) or 'auto', default 'auto'
+            Weight decay of AdamW, against over-fitting.
+        max_epochs : an int in the range [1, inf) or 'auto', default 'auto'
+            Largest number of passes over the training data.
+        max_time : a float in the range (0, inf) or None, default None
+            Time limit of the training, in seconds; None for no limit.
+        early_stopping : one of True, False, default True
+            True to hold out rows, cool down and end when their loss stops falling, and keep the best weights.
+        validation_fraction : a float in the range (0, 1), default 0.1
+            Share of the rows to hold out for early stopping.
+        n_iter_no_change : an int in the range [1, inf) or 'auto', default 'auto'
+            Validations without improvement before the cool-down; 'auto' is 10, MapAE: 25.
+        contamination : a float in the range (0, 0.5] or 'auto', default 'auto'
+            Expected share of new rows to call outliers; 'auto' is 0.05.
+        device : a device's name, such as 'auto', 'cpu', 'cuda', default 'auto'
+            Device to compute on; 'auto' is a GPU if there is one, otherwise the CPU.
+        precision : one of 'auto', 'float32', 'bfloat16', 'float64', default 'auto'
+            Dtype of matrix products; with 'bfloat16', weights and losses stay in float32.
+        compile : one of True, False or 'auto', default 'auto'
+            True to compile the training step (torch.compile); 'auto' does so if it saves time.
+        sharded : one of True, False or 'auto', default 'auto'
+            True to split the model over the processes; False for a full copy in each process.
+        checkpoint : a folder's path or None, default None
+            Folder for checkpoints; `fit` resumes from a checkpoint in it; None for no checkpoints.
+        track : None, a .jsonl file, 'tensorboard:FOLDER', 'mlflow:EXPERIMENT', 'wandb:PROJECT', an object with log(step, values) and finish(), or a list of these, default None
+            Where to log the losses during the training.
+        random_state : an int, a numpy RandomState or Generator, or None, default None
+            Seed of all random numbers; None takes a new one in each fit.
+        verbose : an int in the range [0, inf) or 'auto', default 'auto'
+            'auto' for a progress bar where it takes more than 2 seconds and somebody watches; 0 for no output, 1 for a bar and the decisions, 2 also for a line per validation.
+        max_examples : an int in the range [2, inf) or None, default None
+            Largest number of training examples in all steps; of an iterator, of rows to read; None for no limit.
+        buffer_size : an int in the range [8, inf) or 'auto', default 'auto'
+            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 256 MiB.
+        """
+
 class TableAE(Shared):
     """The masked autoencoder for tables: it predicts any cells of a row from any others."""
 
@@ -1255,125 +2017,16 @@ class FACTORVAE(Shared, CodeEstimator):
             Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 256 MiB.
         """
 
-class VQVAE(Shared, CodeEstimator):
-    """The vector-quantised autoencoder: its code is whole numbers, each the index of a learned vector."""
-
-    n_components: int
-    n_codes: int
-    group_size: int
-    commitment: float
-    network: (
-        Literal["auto", "mlp", "conv"]
-        | nn.Module
-        | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module]
-    )
-    hidden: Sequence[int] | Literal["auto"]
-    likelihood: Literal[
-        "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
-    ]
-    def __init__(
-        self,
-        n_components: int = 16,
-        *,
-        n_codes: int = 256,
-        group_size: int = 1,
-        commitment: float = 0.25,
-        network: Literal["auto", "mlp", "conv"]
-        | nn.Module
-        | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module] = "auto",
-        hidden: Sequence[int] | Literal["auto"] = "auto",
-        likelihood: Literal[
-            "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
-        ] = "auto",
-        columns: Any = None,
-        max_levels: int | None = 256,
-        batch_size: int | Literal["auto"] = "auto",
-        learning_rate: float | Literal["auto"] = "auto",
-        weight_decay: float | Literal["auto"] = "auto",
-        max_epochs: int | Literal["auto"] = "auto",
-        max_time: float | None = None,
-        early_stopping: bool = True,
-        validation_fraction: float = 0.1,
-        n_iter_no_change: int | Literal["auto"] = "auto",
-        contamination: float | Literal["auto"] = "auto",
-        device: str = "auto",
-        precision: Literal["auto", "float32", "bfloat16", "float64"] = "auto",
-        compile: bool | Literal["auto"] = "auto",
-        sharded: bool | Literal["auto"] = "auto",
-        checkpoint: str | Path | None = None,
-        track: Any = None,
-        random_state: int | np.random.RandomState | np.random.Generator | None = None,
-        verbose: int | Literal["auto"] = "auto",
-        max_examples: int | None = None,
-        buffer_size: int | Literal["auto"] = "auto",
-    ) -> None:
-        """The vector-quantised autoencoder: its code is whole numbers, each the index of a learned vector.
-
-        van den Oord, Vinyals and Kavukcuoglu, Neural discrete representation learning (2017), https://arxiv.org/abs/1711.00937.
-
-        Parameters
-        ----------
-        n_components : an int in the range [1, inf), default 16
-            Number of components: the length of each code.
-        n_codes : an int in the range [2, inf), default 256
-            Number of learned vectors; each group of components is one of them.
-        group_size : an int in the range [1, inf), default 1
-            Number of components in a group; it must divide n_components.
-        commitment : a float in the range [0, inf), default 0.25
-            Weight of the distance from the encoder's output to its vectors.
-        network : one of 'auto', 'mlp', 'conv', a torch.nn.Module, or a pair (encoder, decoder) of such, default 'auto'
-            Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
-        hidden : a sequence of ints of at least 1 or 'auto', default 'auto'
-            Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model; 'auto' follows the rows, the columns and `max_time`.
-        likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'poisson', 'negative_binomial', default 'auto'
-            Distribution of the data given the code; 'auto' chooses by the data.
-
-        Other Parameters
-        ----------------
-        columns : a dict from columns to kinds, or None, default None
-            Kinds of columns of a table, such as {'zip': 'categorical'}, one of real, heavy_tailed, integer, count, binary, categorical, ordered, datetime, duration, constant, identifier, text ('identifier' leaves a column out); None finds all.
-        max_levels : an int in the range [2, inf) or None, default 256
-            Largest number of levels of a column of a table; rarer values become one level, `other`, which is given back as missing; None keeps all.
-        batch_size : an int in the range [1, inf) or 'auto', default 'auto'
-            Number of examples in each training step.
-        learning_rate : a float in the range (0, inf) or 'auto', default 'auto'
-            Highest learning rate of AdamW.
-        weight_decay : a float in the range [0, inf) or 'auto', default 'auto'
-            Weight decay of AdamW, against over-fitting.
-        max_epochs : an int in the range [1, inf) or 'auto', default 'auto'
-            Largest number of passes over the training data.
-        max_time : a float in the range (0, inf) or None, default None
-            Time limit of the training, in seconds; None for no limit.
-        early_stopping : one of True, False, default True
-            True to hold out rows, cool down and end when their loss stops falling, and keep the best weights.
-        validation_fraction : a float in the range (0, 1), default 0.1
-            Share of the rows to hold out for early stopping.
-        n_iter_no_change : an int in the range [1, inf) or 'auto', default 'auto'
-            Validations without improvement before the cool-down; 'auto' is 10, MapAE: 25.
-        contamination : a float in the range (0, 0.5] or 'auto', default 'auto'
-            Expected share of new rows to call outliers; 'auto' is 0.05.
-        device : a device's name, such as 'auto', 'cpu', 'cuda', default 'auto'
-            Device to compute on; 'auto' is a GPU if there is one, otherwise the CPU.
-        precision : one of 'auto', 'float32', 'bfloat16', 'float64', default 'auto'
-            Dtype of matrix products; with 'bfloat16', weights and losses stay in float32.
-        compile : one of True, False or 'auto', default 'auto'
-            True to compile the training step (torch.compile); 'auto' does so if it saves time.
-        sharded : one of True, False or 'auto', default 'auto'
-            True to split the model over the processes; False for a full copy in each process.
-        checkpoint : a folder's path or None, default None
-            Folder for checkpoints; `fit` resumes from a checkpoint in it; None for no checkpoints.
-        track : None, a .jsonl file, 'tensorboard:FOLDER', 'mlflow:EXPERIMENT', 'wandb:PROJECT', an object with log(step, values) and finish(), or a list of these, default None
-            Where to log the losses during the training.
-        random_state : an int, a numpy RandomState or Generator, or None, default None
-            Seed of all random numbers; None takes a new one in each fit.
-        verbose : an int in the range [0, inf) or 'auto', default 'auto'
-            'auto' for a progress bar where it takes more than 2 seconds and somebody watches; 0 for no output, 1 for a bar and the decisions, 2 also for a line per validation.
-        max_examples : an int in the range [2, inf) or None, default None
-            Largest number of training examples in all steps; of an iterator, of rows to read; None for no limit.
-        buffer_size : an int in the range [8, inf) or 'auto', default 'auto'
-            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 256 MiB.
-        """
-
+@overload
+def estimator(recipe: Literal["vqvae"]) -> type[VQVAE]: ...
+@overload
+def estimator(recipe: Literal["rqvae"]) -> type[RQVAE]: ...
+@overload
+def estimator(recipe: Literal["fsqae"]) -> type[FSQAE]: ...
+@overload
+def estimator(recipe: Literal["catvae"]) -> type[CATVAE]: ...
+@overload
+def estimator(recipe: Literal["jointvae"]) -> type[JOINTVAE]: ...
 @overload
 def estimator(recipe: Literal["ae"]) -> type[models.AE]: ...
 @overload
@@ -1387,13 +2040,13 @@ def estimator(recipe: Literal["mapae"]) -> type[maps.MapAE]: ...
 @overload
 def estimator(recipe: Literal["betavae"]) -> type[BETAVAE]: ...
 @overload
+def estimator(recipe: Literal["pqvae"]) -> type[PQVAE]: ...
+@overload
 def estimator(recipe: Literal["tableae"]) -> type[tables.TableAE]: ...
 @overload
 def estimator(recipe: Literal["iwae"]) -> type[IWAE]: ...
 @overload
 def estimator(recipe: Literal["factorvae"]) -> type[FACTORVAE]: ...
-@overload
-def estimator(recipe: Literal["vqvae"]) -> type[VQVAE]: ...
 @overload
 def estimator(recipe: str) -> type[Estimator]:
     """Return the estimator class of a recipe. If narrows has no class for it, one is generated."""
