@@ -335,6 +335,8 @@ class TestEveryRecipeOnce:
         assert_same(results(case.fit(fresh, X), X), expected)
 
     def test_one_component(self, case, kind, net):
+        if case.recipe == "catvae":
+            pytest.skip("a category of one value carries nothing, of which a warning tells")
         X = data(kind)
         model = case.fit(case.make(net, n_components=1), X)
         assert model.transform(X).shape == (N, 1)
