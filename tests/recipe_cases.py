@@ -112,7 +112,7 @@ REPRESENTATIVES = (
     Case("factorvae"),  # a cost with an opponent
     Case("vqvae"),  # a quantised code
     Case("rqvae", n_levels=2, n_codes=16),  # one whose levels start one after the other
-    Case("catvae", n_categories=2),  # categories
+    Case("catvae"),  # categories
     Case("sae"),  # a sparse one
     Case("dae"),  # a corruption
     Case("mapae"),  # a cost of neighbours
