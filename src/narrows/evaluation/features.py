@@ -17,6 +17,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from narrows.data import Schema
+
 N_FEATURES = 64
 _SEED = 64
 _MAX_NUMBERS_PER_PASS = 1 << 20
@@ -25,6 +27,15 @@ _MAX_NUMBERS_PER_PASS = 1 << 20
 def space_name(shape: tuple[int, ...]) -> str:
     """Return the name of the space for examples of `shape`."""
     return f"{N_FEATURES} features of a fixed random {'convolutional ' if len(shape) == 3 else ''}network"
+
+
+def training_moments(schema: Schema) -> tuple[Tensor, Tensor] | None:
+    """Return mean and standard deviation of the columns in training; None for images and counts."""
+    if schema.kind == "table":
+        return torch.zeros(1), torch.ones(1)
+    if schema.kind == "vector" and schema.support == "real":
+        return torch.tensor(schema.mean), torch.tensor(schema.std)
+    return None
 
 
 class Space:

@@ -20,7 +20,7 @@ from torch import Tensor
 from narrows.data import EncodedRows, Schema, spaced_indices
 from narrows.evaluation.absent import Absent
 from narrows.evaluation.cells import as_linear, as_points, example_errors, from_linear, has_gaps
-from narrows.evaluation.features import Space, space_name
+from narrows.evaluation.features import Space, space_name, training_moments
 from narrows.evaluation.inspection import Inspection
 from narrows.evaluation.intervals import Resamples
 from narrows.evaluation.row_sets import RealRows, RowSets, with_rare_levels
@@ -96,16 +96,7 @@ class Comparison:
     def _space(self) -> Space:
         if self.features is not None:
             return Space(self._real, self._user_features)
-        return Space(self.points_of(self._real), moments=self._moments)
-
-    @property
-    def _moments(self) -> tuple[Tensor, Tensor] | None:
-        """Mean and standard deviation of the columns in training; None where the features are of other numbers."""
-        if self.schema.kind == "table":
-            return torch.zeros(1), torch.ones(1)
-        if self.schema.kind == "vector" and self.schema.support == "real":
-            return torch.tensor(self.schema.mean), torch.tensor(self.schema.std)
-        return None
+        return Space(self.points_of(self._real), moments=training_moments(self.schema))
 
     @property
     def real_features(self) -> Tensor:
