@@ -133,9 +133,9 @@ class FlowPosterior(TransformedGaussian):
         flow = zuko.flows.MAF(n_components, n_context, transforms=transforms, hidden_features=hidden)
         self.transforms = nn.ModuleList(flow.transform.transforms)
         for transform in self.transforms:  # each starts as the identity
-            *_, last = (layer for layer in transform.modules() if isinstance(layer, nn.Linear))
-            nn.init.zeros_(last.weight)
-            nn.init.zeros_(last.bias)
+            *_, weight, bias = transform.parameters()  # of the last layer of its network
+            nn.init.zeros_(weight)
+            nn.init.zeros_(bias)
 
     def transform(self, z: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
         """Apply one transform after the other."""
