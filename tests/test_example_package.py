@@ -20,7 +20,8 @@ from narrows.studio.data import Data
 
 rng = np.random.default_rng(0)
 angle = rng.uniform(0, 2 * np.pi, 600)
-X = np.c_[np.cos(angle), np.sin(angle), np.cos(2 * angle), np.sin(2 * angle)] + 0.02 * rng.normal(size=(600, 4))
+shifts = angle[:, None] + np.arange(3)
+X = np.c_[np.cos(shifts), np.sin(2 * angle), np.cos(2 * angle)] + 0.02 * rng.normal(size=(600, 5))
 settings = {"hidden": (64, 64), "batch_size": 50, "max_epochs": 150, "random_state": 0, "device": "cpu"}
 model = narrows.estimator("torusae")(2, **settings).fit(X)
 model.save(sys.argv[1])

@@ -6,17 +6,18 @@ from typing import Annotated
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from narrows import rng
 from narrows.batch_sharding import batch_rows
-from narrows.bottlenecks import Bottleneck
+from narrows.bottlenecks import Bottleneck, LinearStart
 from narrows.data import Schema
 from narrows.likelihoods import LIKELIHOODS, Likelihood
+from narrows.likelihoods.links import ArrayLink
 from narrows.model import Autoencoder
 from narrows.objectives import Objective
 from narrows.params import Real
-from narrows.recipes import Components, Hidden, Network, Parts, assemble, register
+from narrows.recipes import Components, Hidden, Network, Parts, Start, assemble, register
 from narrows.types import Batch, Code, Loss
 
 _SMALLEST_SCALE = 1e-3
@@ -46,6 +47,11 @@ class Torus(Bottleneck):
     def encode(self, h: Tensor) -> Tensor:
         """Return the points (B x L): each pair of h divided by its length."""
         return F.normalize(h.unflatten(1, (-1, 2)), dim=2).flatten(1)
+
+    def linear_start(self, variances: Tensor, noise: float, weight: float) -> LinearStart:
+        """Return PCA: the angle in the plane of two principal components. A random start may go around no circle."""
+        radius = variances.view(-1, 2).sum(1).sqrt().clamp(min=1e-6).repeat_interleave(2)
+        return LinearStart(torch.diag(1 / radius), torch.zeros_like(radius), radius)
 
     def project(self, z: Tensor) -> Tensor:
         """Return the nearest points on the circles (n x L)."""
@@ -116,6 +122,10 @@ class LaplaceLikelihood(Likelihood):
         """Return m, followed by numbers that make the scale about 0.7."""
         return torch.cat([m, torch.zeros_like(m)])
 
+    def link(self, schema: Schema) -> nn.Module:
+        """Return the identity: the linear path gives m."""
+        return ArrayLink(schema, None, n_more=1)
+
     def contains(self, x: Tensor) -> Tensor:
         """Return True for finite entries."""
         return torch.isfinite(x)
@@ -135,10 +145,13 @@ def torusae(
     network: Network = "auto",
     hidden: Hidden = "auto",
     likelihood: str = "laplace",
+    start: Start = "pca",
 ) -> Parts:
     """An autoencoder whose code is a point on circles, for data that repeat.
 
     After Falorsi et al., Explorations in homeomorphic variational auto-encoding (2018),
     https://arxiv.org/abs/1807.04689.
     """
-    return assemble(schema, Torus(n_components), Trimmed(trim), network=network, hidden=hidden, likelihood=likelihood)
+    return assemble(
+        schema, Torus(n_components), Trimmed(trim), network=network, hidden=hidden, likelihood=likelihood, start=start
+    )

@@ -15,6 +15,7 @@ from narrows.recipes.fields import (
     Likelihood,
     Network,
     OptionalComponents,
+    Start,
 )
 from narrows.recipes.geometry import hvae, poincarevae, svae
 from narrows.recipes.models import ae, dae, mapae, sae, vae
@@ -37,6 +38,7 @@ __all__ = [
     "OptionalComponents",
     "Parts",
     "Recipe",
+    "Start",
     "ae",
     "assemble",
     "available",
