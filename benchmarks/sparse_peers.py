@@ -1,6 +1,6 @@
 """SAE beside SAELens, sparsify and dictionary_learning: TopK dictionaries of the same size on the same activations.
 
-    python benchmarks/sparse_peers.py [JOB ...] --data FOLDER [--units 3072 12288] [--tokens N] [--seeds 3] [--sides ...]
+    python benchmarks/sparse_peers.py [JOB ...] --data FOLDER [--units 3072 12288] [--tokens N] [--seeds 3]
 
 FOLDER holds train.npy and test.npy of `sparse_activations.py`. All learn from the same number of tokens, in batches of
 1,024, with k = 32, in single precision, on one thread. Each peer takes the steps of its own trainer: `step` of SAELens'
@@ -8,8 +8,8 @@ FOLDER holds train.npy and test.npy of `sparse_activations.py`. All learn from t
 `SparseCoder` with the optimizer, the projections and the start of that loop. Their settings are their defaults, except
 for what is counted in steps or tokens, because the defaults of warm-up and patience are longer than the runs: here the
 warm-up is a twentieth of the run (dictionary_learning), the decay its last fifth, the patience with silent units a
-tenth. sparsify has none of them, and by default no loss that revives units. Peers get rows that are centred and have one
-scale, as narrows makes them itself with `scale="all"`.
+tenth. sparsify has none of them, and by default no loss that revives units. Peers get rows that are centred and have
+one scale, as narrows makes them itself with `scale="all"`.
 
 rates: each side with three learning rates, on a seed and a number of tokens of their own; the best one is used by the
 other jobs.

@@ -183,7 +183,7 @@ def assemble_dictionary(
 def _shorten(dictionary: networks.Dictionary, encoder: nn.Module, lengths: tuple[float, float]) -> None:
     """Scale the directions and the rows of a linear encoder, both of length 1, to these lengths.
 
-    A direction counts by where it points, and a step of a given size turns a short one by more. As it grows it is turned
+    Only where a direction points counts, and a step of a given size turns a short one by more. As it grows it is turned
     by less, like under a rate that falls. The encoder's rows start with small activations for the same reason
     (`python benchmarks/sparse_peers.py`).
     """
