@@ -335,7 +335,19 @@ def quality(options: argparse.Namespace) -> dict[str, Any]:
         for name, found in in_turn(sides, options.seeds).items():
             measures = {key: [result[key] for result in found] for key in found[0]}
             results[f"{name}, {n_units}"] = {"rate": runs[name], **measures}
+    print_table(results)
     return results
+
+
+def print_table(results: dict[str, Any]) -> None:
+    """Print the lines of docs/benchmarks.md: means over the seeds."""
+    for name, measures in results.items():
+        if isinstance(measures, dict) and "rate" in measures:
+            mean = {key: statistics.mean(values) for key, values in measures.items() if isinstance(values, list)}
+            print(
+                f"| {name} units | {measures['rate']:g} | {mean['explained_variance']:.3f} | {mean['l0']:.1f} "
+                f"| {100 * mean['dead']:.1f} % | {mean['tokens_per_cpu_second']:,.0f} | {mean['grown_mib']:.0f} |"
+            )
 
 
 def narrows_step(X: np.ndarray, run: Run) -> Callable[[Tensor], None]:
