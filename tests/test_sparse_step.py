@@ -262,6 +262,22 @@ class Dense(nn.Module):
         return self.dictionary(z)
 
 
+@pytest.mark.parametrize(
+    ("sparsity", "lengths"), [("topk", (0.1, 0.3)), ("batchtopk", (0.1, 0.3)), ("jumprelu", (1, 1)), ("l1", (1, 1))]
+)
+def test_codes_that_go_by_order_start_short(sparsity, lengths):
+    """Lengths change no choice of units, and a direction adds as much as one of unit length."""
+    torch.manual_seed(0)
+    x = torch.randn(20, D)
+    model = recipes.get("sae").make(infer(x.numpy(), "test"), L, sparsity=sparsity, k=3).model
+    directions, rows = model.decoder.directions.detach(), model.encoder.layers[0].weight.detach()
+    for matrix, length in zip((directions, rows), lengths, strict=True):
+        torch.testing.assert_close(matrix.norm(dim=1), torch.full((L,), float(length)))
+    torch.testing.assert_close(directions / lengths[0], rows / lengths[1])  # each unit responds to what it adds
+    z = torch.eye(L)
+    torch.testing.assert_close((model.decoder(z) - model.decoder.output_bias).norm(dim=1), torch.ones(L))
+
+
 # ------------------------------------------------------------------------------------------------- whole trainings
 
 

@@ -25,6 +25,7 @@ from narrows.networks.sparse import chosen_outputs, largest_units
 from narrows.types import Code, DeferredLinear, SparseCode
 
 _WIDE = 256  # units; a compiled step of fewer is the faster one
+_SHORT = (0.1, 0.3)  # lengths at the start, where only the order of the h matters: a step turns what is short by more
 
 
 class Entries:
@@ -134,6 +135,8 @@ class TopK(Selective):
     [[3.0, 0.0, 0.0, 2.0]]
     """
 
+    start_lengths = _SHORT
+
     def __init__(self, n_components: int, k: int = 16, patience: int = 5_000, n_aux: int = 256) -> None:
         super().__init__(n_components, patience, n_aux)
         self.k = min(k, n_components)
@@ -170,6 +173,7 @@ class BatchTopK(Selective):
     threshold: Tensor
     seen: Tensor
     decay = 0.02  # weight of a batch in the running mean, once so many were seen
+    start_lengths = _SHORT
 
     def __init__(self, n_components: int, k: int = 16, patience: int = 5_000, n_aux: int = 256) -> None:
         super().__init__(n_components, patience, n_aux)

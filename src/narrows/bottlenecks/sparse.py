@@ -39,6 +39,7 @@ class Sparse(Bottleneck):
     is_overcomplete = True
     default_sampler = None
     weight_decay = (0.1, "a sparse code: with more decay, units die")
+    start_lengths = (1.0, 1.0)  # of the dictionary's directions, and of the rows of a linear encoder
     idle: Tensor
     floor = 0.0  # an activation above this counts as firing
 

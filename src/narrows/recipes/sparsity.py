@@ -173,10 +173,26 @@ def assemble_dictionary(
     if isinstance(dictionary, networks.Dictionary) and isinstance(standardize, networks.Standardize):
         if target is schema:
             dictionary.start_encoder(parts.model.encoder, standardize.n_shared)
+            if schema.kind == "vector" and schema.support == "real":
+                _shorten(dictionary, parts.model.encoder, code.start_lengths)
         else:
             _start_with_unit_rows(parts.model.encoder)
         _start_thresholds(code, parts.model.encoder, k)
     return parts
+
+
+def _shorten(dictionary: networks.Dictionary, encoder: nn.Module, lengths: tuple[float, float]) -> None:
+    """Scale the directions and the rows of a linear encoder, both of length 1, to these lengths.
+
+    Only where a direction points counts, and a step of a given size turns a short one by more. As it grows it is turned
+    by less, like under a rate that falls. The encoder's rows start with small activations for the same reason
+    (`python benchmarks/sparse_peers.py`). Not for images, of which more units die (docs/negative-results.md).
+    """
+    linear = [m for m in encoder.modules() if isinstance(m, nn.Linear)]
+    if len(linear) == 1:
+        with torch.no_grad():
+            dictionary.directions.mul_(lengths[0])
+            linear[0].weight.mul_(lengths[1])
 
 
 def _start_with_unit_rows(encoder: nn.Module) -> None:
