@@ -7,12 +7,12 @@ from narrows.recipes.models import vae
 from narrows.recipes.registry import preset
 from narrows.recipes.regularized import rae, wae
 
-_ELBO = {"bound": "elbo", "n_draws": 8, "n_groups": 4, "elbo_share": 0.5}
-_PLAIN = {**_ELBO, "free_nats": 0.0, "capacity": 0.0}
-_DRAWS = {"beta": 1.0, "free_nats": 0.0, "capacity": 0.0}
+_BOUND = ("bound", "n_draws", "n_groups", "elbo_share")
+_KL = ("free_nats", "capacity")
+_PLAIN = (*_BOUND, *_KL)
 
 
-@preset(vae, purpose="disentangle", defaults={"beta": 4.0}, fixed={**_ELBO, "capacity": 0.0})
+@preset(vae, purpose="disentangle", defaults={"beta": 4.0}, without=(*_BOUND, "capacity"))
 def betavae() -> None:
     """A VAE whose KL counts more: fewer components are used, and each of them is more independent of the others.
 
@@ -25,7 +25,7 @@ def betavae() -> None:
     vae,
     purpose="disentangle",
     defaults={"beta": 10.0, "capacity": 10.0, "kl_warmup": 0.5},
-    fixed={**_ELBO, "free_nats": 0.0},
+    without=(*_BOUND, "free_nats"),
 )
 def disentangledbetavae() -> None:
     """A VAE whose code carries more and more nats, up to a capacity: one component after the other comes into use.
@@ -38,7 +38,8 @@ def disentangledbetavae() -> None:
     vae,
     purpose="likelihood",
     defaults={"kl_warmup": 0.0},
-    fixed={**_DRAWS, "bound": "iwae", "n_groups": 4, "elbo_share": 0.5},
+    fixed={"bound": "iwae"},
+    without=("beta", *_KL, "n_groups", "elbo_share"),
 )
 def iwae() -> None:
     """The importance-weighted autoencoder: a VAE with a tighter bound on the log-likelihood, from several draws.
@@ -47,7 +48,13 @@ def iwae() -> None:
     """
 
 
-@preset(vae, purpose="likelihood", defaults={"kl_warmup": 0.0}, fixed={**_DRAWS, "bound": "miwae", "elbo_share": 0.5})
+@preset(
+    vae,
+    purpose="likelihood",
+    defaults={"kl_warmup": 0.0},
+    fixed={"bound": "miwae"},
+    without=("beta", *_KL, "elbo_share"),
+)
 def miwae() -> None:
     """An IWAE with the mean of several bounds, each from a part of the draws: the encoder gets a better gradient.
 
@@ -55,7 +62,13 @@ def miwae() -> None:
     """
 
 
-@preset(vae, purpose="likelihood", defaults={"kl_warmup": 0.0}, fixed={**_DRAWS, "bound": "piwae", "elbo_share": 0.5})
+@preset(
+    vae,
+    purpose="likelihood",
+    defaults={"kl_warmup": 0.0},
+    fixed={"bound": "piwae"},
+    without=("beta", *_KL, "elbo_share"),
+)
 def piwae() -> None:
     """An IWAE whose encoder learns from the mean of several bounds (MIWAE), and whose decoder from the tight one.
 
@@ -63,7 +76,9 @@ def piwae() -> None:
     """
 
 
-@preset(vae, purpose="likelihood", defaults={"kl_warmup": 0.0}, fixed={**_DRAWS, "bound": "ciwae", "n_groups": 4})
+@preset(
+    vae, purpose="likelihood", defaults={"kl_warmup": 0.0}, fixed={"bound": "ciwae"}, without=("beta", *_KL, "n_groups")
+)
 def ciwae() -> None:
     """An IWAE whose bound is mixed with the ELBO, so that the encoder gets a better gradient.
 
@@ -75,7 +90,8 @@ def ciwae() -> None:
     vae,
     purpose="generate",
     defaults={"n_modes": 100},
-    fixed={**_PLAIN, "prior": "vamp", "posterior": "gaussian"},
+    fixed={"prior": "vamp"},
+    without=(*_PLAIN, "posterior"),
 )
 def vamp() -> None:
     """A VAE whose prior is the mixture of the posteriors of learned examples, so that the prior fits the codes.
@@ -84,7 +100,7 @@ def vamp() -> None:
     """
 
 
-@preset(vae, purpose="generate", fixed={**_PLAIN, "prior": "mixture"})
+@preset(vae, purpose="generate", fixed={"prior": "mixture"}, without=_PLAIN)
 def gmvae() -> None:
     """A VAE whose prior is a mixture of Gaussians, which finds clusters: `predict_cluster`, `cluster_probs`.
 
@@ -93,7 +109,7 @@ def gmvae() -> None:
     """
 
 
-@preset(vae, purpose="likelihood", fixed={**_PLAIN, "posterior": "planar"})
+@preset(vae, purpose="likelihood", fixed={"posterior": "planar"}, without=_PLAIN)
 def vae_linnf() -> None:
     """A VAE whose posterior is a Gaussian that planar steps, a linear normalising flow, give another shape.
 
@@ -101,7 +117,7 @@ def vae_linnf() -> None:
     """
 
 
-@preset(vae, purpose="likelihood", fixed={**_PLAIN, "posterior": "flow"})
+@preset(vae, purpose="likelihood", fixed={"posterior": "flow"}, without=_PLAIN)
 def vae_iaf() -> None:
     """A VAE whose posterior is a Gaussian that an inverse autoregressive flow gives another shape (extra `flows`).
 
@@ -110,7 +126,7 @@ def vae_iaf() -> None:
     """
 
 
-@preset(vae, purpose="likelihood", fixed={**_PLAIN, "posterior": "ladder", "prior": "standard", "n_modes": 10})
+@preset(vae, purpose="likelihood", fixed={"posterior": "ladder"}, without=(*_PLAIN, "prior", "n_modes"))
 def laddervae() -> None:
     """A VAE with two groups of components, of which the first sets the prior of the second.
 

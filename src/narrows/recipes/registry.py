@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import inspect
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from types import MappingProxyType
@@ -197,6 +197,7 @@ def preset(
     purpose: str,
     defaults: Mapping[str, Any] = MappingProxyType({}),
     fixed: Mapping[str, Any] = MappingProxyType({}),
+    without: Collection[str] = (),
 ) -> Callable[[Callable[[], None]], Callable[..., Parts]]:
     """Return a decorator that registers a recipe as another recipe with other values.
 
@@ -208,6 +209,7 @@ def preset(
     purpose : key of `PURPOSES`.
     defaults : default values that differ from those of `base`.
     fixed : values that cannot be changed. These parameters are no parameters of the new recipe.
+    without : further parameters that the new recipe does not have; they keep the defaults of `base`.
 
     Raises
     ------
@@ -223,18 +225,20 @@ def preset(
     recipe = RECIPES[base.__name__]
 
     def decorate(declared: Callable[[], None]) -> Callable[..., Parts]:
-        for name, value in {**defaults, **fixed}.items():
+        values = {**defaults, **fixed}
+        for name in (*values, *without):
             if name not in recipe.parameters:
                 raise ValueError(
                     f"Unknown parameter {name!r} of {base.__name__}. {did_you_mean(name, recipe.parameters)}"
                 )
+        for name, value in values.items():
             recipe.parameters[name].check(declared.__name__, value)
 
         signature = inspect.signature(base)
         kept = [
             p.replace(default=defaults.get(name, p.default))
             for name, p in signature.parameters.items()
-            if name not in fixed
+            if name not in fixed and name not in without
         ]
         signature = signature.replace(parameters=kept)
 
