@@ -1,6 +1,6 @@
 """Bounds, priors and posteriors of a VAE: the log-likelihood of test images, and the clusters of a mixture prior.
 
-    python benchmarks/bounds.py [likelihood clusters] [--again]
+    python benchmarks/bounds.py [likelihood clusters] [--models ...]
 
 likelihood: the digits of scikit-learn as binary images (values of at least 0.5 are 1), MLPs of one hidden layer of 128,
     codes of 8 components, 40 epochs each, of which the best by the held-out loss is kept. The negative log-likelihood
@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from common import arguments
+from common import arguments, keep
 from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
@@ -87,15 +87,17 @@ def main() -> None:
     """Run the jobs that the command line names, and print a line for each model."""
     parser = arguments(__doc__, JOBS)
     parser.add_argument("--models", nargs="*", help="which models (default: all)")
-    parser.add_argument("--name", default="bounds", help="file of the results")
     options = parser.parse_args()
     for job in options.jobs or JOBS:
         measure, names, n_seeds = JOBS[job]
+        results: dict[str, Any] = {"seeds": n_seeds}
         for name in options.models or names:
             runs = [measure(name, seed) for seed in range(n_seeds)]
             means = {key: float(np.mean([run[key] for run in runs])) for key in runs[0]}
             deviations = {f"{key}_std": float(np.std([run[key] for run in runs])) for key in runs[0]}
-            print(job, name, {key: round(value, 4) for key, value in {**means, **deviations}.items()}, flush=True)
+            results[name] = {**means, **deviations}
+            print(job, name, {key: round(value, 4) for key, value in results[name].items()}, flush=True)
+        keep(f"bounds_{job}", results, "zuko")
 
 
 if __name__ == "__main__":
