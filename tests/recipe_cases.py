@@ -105,19 +105,15 @@ REPRESENTATIVES = (
     Case("vae", posterior="laplace"),  # with another posterior and another prior
     Case("vae", likelihood="heteroscedastic"),  # a likelihood of two numbers an entry
     Case("vae", conditional=True),  # labels
-    Case("svae"),  # a code on a surface, with a KL for all of it
-    Case("hvae"),  # a posterior that needs the likelihood
     Case("iwae"),  # an objective of several draws
     Case("vamp", n_modes=6),  # a prior that depends on the encoder, and starts at training rows
     Case("factorvae"),  # a cost with an opponent
     Case("vqvae"),  # a quantised code
-    Case("rqvae", n_levels=2, n_codes=16),  # one whose levels start one after the other
     Case("catvae"),  # categories
     Case("sae"),  # a sparse one
     Case("dae"),  # a corruption
     Case("mapae"),  # a cost of neighbours
     Case("wae"),  # a prior without a posterior
-    Case("contractiveae"),  # a cost of slopes, whose gradient is of second order
     Case("tableae", 16, n_blocks=1),  # a model that predicts hidden entries, whose codes cannot be decoded
 )
 OTHERS = (
@@ -130,7 +126,7 @@ OTHERS = (
     Case("vae", prior="vamp", conditional=True, n_missing=1),
     Case("vae", bound="piwae", prior="mixture", conditional=True, n_missing=1),
     Case("fsqae", conditional=True, n_missing=1),
-    Case("rqvae", n_levels=3, prefix_share=0.5),
+    Case("rqvae", n_levels=3, n_codes=16, prefix_share=0.5),  # levels that start one after the other
     Case("sae", sparsity="l1"),
     Case("sae", sparsity="kl"),
     Case("sae", sparsity="batchtopk"),

@@ -331,8 +331,6 @@ class TestEveryRecipeOnce:
         assert_same(results(case.fit(fresh, X), X), expected)
 
     def test_one_component(self, case, kind, net):
-        if case.recipe == "catvae":
-            pytest.skip("a category of one value carries nothing, of which a warning tells")
         X = data(kind)
         if not RECIPES[case.recipe].parameters["n_components"].rule.accepts(1):
             with pytest.raises(ValueError, match="n_components"):

@@ -539,9 +539,9 @@ class CATVAE(Shared, CodeEstimator):
 
         Parameters
         ----------
-        n_components : an int in the range [1, inf), default 100
-            Number of components: the length of each code.
-        n_categories : an int in the range [1, inf) or 'auto', default 'auto'
+        n_components : an int in the range [2, inf), default 100
+            Number of components: one for each value of each category.
+        n_categories : an int in the range [2, inf) or 'auto', default 'auto'
             Number of values of a category, each a component; it must divide n_components; 'auto' is the divisor nearest to 10.
         beta : a float in the range [0, inf), default 1.0
             Weight of the KL divergence from the uniform prior; 1 gives the ELBO.

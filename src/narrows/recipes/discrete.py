@@ -140,11 +140,11 @@ def fsqae(
 @register(purpose="discrete")
 def catvae(
     schema: Schema,
-    n_components: Components = 100,
+    n_components: Annotated[int, Integer(2), "number of components: one for each value of each category"] = 100,
     *,
     n_categories: Annotated[
         int | Literal["auto"],
-        either(Integer(1), OneOf(("auto",))),
+        either(Integer(2), OneOf(("auto",))),
         "number of values of a category, each a component; it must divide n_components; 'auto' is the divisor nearest "
         "to 10",
     ] = "auto",
@@ -166,7 +166,7 @@ def catvae(
     ValueError
         If `n_categories` does not divide `n_components`.
     """
-    divisors = _divisors(n_components, n_components)[1:] or [1]  # a category has two values, if it can
+    divisors = _divisors(n_components, n_components)[1:]  # a category has at least two values
     nearest = min(divisors, key=lambda divisor: abs(divisor - _N_CATEGORIES))
     frequencies, weights = label_terms(schema, conditional, label_weight, kl_weight=beta)
     return assemble(
