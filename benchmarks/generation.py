@@ -41,7 +41,7 @@ def samplers(X: np.ndarray, y: np.ndarray, T: np.ndarray, t: np.ndarray) -> dict
     results: dict[str, Any] = {"energy_of_training_images": energy(X, T)}
     for name in ("gaussian", "mixture", "flow"):
         drawn = model.sample(N_SAMPLES, sampler=name, random_state=SEED)
-        results[name] = {"nats": float(model._sampler(name).log_prob(codes).mean()), "energy": energy(drawn, T)}
+        results[name] = {"nats": float(model.sampler(name).log_prob(codes).mean()), "energy": energy(drawn, T)}
     results["gaussians_in_the_mixture"] = len(model.samplers_["mixture"].tensors["weights"])
     return results
 

@@ -26,7 +26,7 @@ from __future__ import annotations
 import functools
 import statistics
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -92,7 +92,7 @@ JOBS = {
 }
 
 
-def binary(part: str, n: int, n_copies: int = 1) -> np.ndarray:
+def binary(part: Literal["train", "test"], n: int, n_copies: int = 1) -> np.ndarray:
     """Return `n_copies` draws of the pixels of the first n images as 0 or 1, 8 bits: n n_copies x 28 x 28."""
     rng, images = np.random.default_rng(SEED), named.load("mnist", part).X[:n]
     return np.concatenate([(rng.random(images.shape) * 255 < images).astype(np.uint8) for _ in range(n_copies)])

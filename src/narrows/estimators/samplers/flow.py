@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from narrows.estimators.samplers.base import Sampler, mean_and_std, split_codes, train_by_likelihood
-from narrows.params import LAYER_WIDTHS, Integer, OneOf, Parameter
+from narrows.params import LAYER_WIDTHS, Integer, OneOf, Parameter, Rule
 from narrows.training import forked_rng
 
 KINDS = ("spline", "maf", "iaf")
@@ -70,7 +70,12 @@ class Flow(Sampler):
         if labels is not None:
             raise ValueError("A flow takes no labels: leave `y` out, or use a mixture, which handles labels.")
         owner = type(self).__name__
-        rules = {"transforms": Integer(1), "kind": OneOf(KINDS), "hidden": LAYER_WIDTHS, "max_epochs": Integer(1)}
+        rules: dict[str, Rule] = {
+            "transforms": Integer(1),
+            "kind": OneOf(KINDS),
+            "hidden": LAYER_WIDTHS,
+            "max_epochs": Integer(1),
+        }
         for name, rule in rules.items():
             Parameter(name, None, rule, "").check(owner, getattr(self, name))
         mean, std = mean_and_std(Z)
