@@ -17,7 +17,7 @@ from narrows import AE, SAE, VAE
 from narrows.bottlenecks import lerp, slerp
 from narrows.cli import app
 from narrows.estimators.generation import Attribute
-from narrows.estimators.samplers import Flow, Mixture
+from narrows.estimators.samplers import Flow, Mixture, TwoStage, as_sampler, restore_samplers
 from narrows.estimators.saving import fingerprint
 from narrows.model import infer_label
 
@@ -98,6 +98,9 @@ def test_temperature_scales_the_spread_and_zero_gives_the_centres():
         (Mixture(max_components=0), "`max_components` parameter of Mixture"),
         (Flow(0), "`transforms` parameter of Flow"),
         (Flow(hidden=(0,)), "`hidden` parameter of Flow"),
+        (Flow(kind="real"), "`kind` parameter of Flow must be one of 'spline', 'maf', 'iaf'. Got 'real'"),
+        (TwoStage((0,)), "`hidden` parameter of TwoStage"),
+        (TwoStage(max_epochs=0), "`max_epochs` parameter of TwoStage"),
     ],
 )
 def test_samplers_refuse(sampler, message):
@@ -105,10 +108,19 @@ def test_samplers_refuse(sampler, message):
         sampler.fit(clusters(), seed=0)
 
 
-@pytest.fixture(scope="module")
-def flow():
+KINDS = ("maf", "iaf")
+
+
+@pytest.fixture(scope="module", params=["spline", "maf", "iaf", "two_stage"])
+def flow(request):
+    """Fit a density that a network transports from a normal one."""
+    Z = clusters()[:600]
+    if request.param == "two_stage":
+        return TwoStage((64,), max_epochs=100).fit(Z, seed=0)
     pytest.importorskip("zuko", reason="needs the extra `flows`")
-    return Flow(2, hidden=(32,), max_epochs=25).fit(clusters()[:600], seed=0)
+    if request.param == "spline":
+        return Flow(2, hidden=(32,), max_epochs=25).fit(Z, seed=0)
+    return Flow(4, kind=request.param, hidden=(32,), max_epochs=60).fit(Z, seed=0)
 
 
 class TestFlow:
@@ -118,13 +130,14 @@ class TestFlow:
         assert float(flow.log_prob(Z[600:]).mean()) > float(one.log_prob(Z[600:]).mean()) + 0.3
 
     def test_draws_have_the_density(self, flow):
-        """E log q of its own draws is minus its entropy, and the mean of q over a box that holds all is 1 / volume."""
-        generator = np.random.default_rng(0)
-        box = generator.uniform([-15, -150], [35, 250], size=(60_000, 2))
-        mass = float(flow.log_prob(torch.from_numpy(box)).exp().mean()) * 50 * 400
-        assert mass == pytest.approx(1, abs=0.1)
-        drawn = flow.draw(2000, np.random.default_rng(1)).numpy()
-        np.testing.assert_allclose(drawn.mean(0), clusters().numpy().mean(0), atol=8)
+        """q integrates to 1, and the mean of log q over its own draws is the integral of q log q."""
+        x, y = np.meshgrid(np.linspace(-15, 35, 140), np.linspace(-150, 250, 140))
+        log_q = flow.log_prob(torch.from_numpy(np.stack([x.ravel(), y.ravel()], 1))).numpy()
+        mass = np.exp(log_q) * (50 / 139) * (400 / 139)
+        assert mass.sum() == pytest.approx(1, abs=0.05)
+        drawn = flow.draw(2000, np.random.default_rng(1))
+        assert float(flow.log_prob(drawn).mean()) == pytest.approx((mass * log_q).sum(), abs=0.15)
+        np.testing.assert_allclose(drawn.numpy().mean(0), clusters().numpy().mean(0), atol=8)
 
     def test_temperature_and_seed(self, flow):
         still = flow.draw(5, np.random.default_rng(0), temperature=0).numpy()
@@ -132,11 +145,31 @@ class TestFlow:
         a, b = (flow.draw(5, np.random.default_rng(3)).numpy() for _ in range(2))
         np.testing.assert_array_equal(a, b)
 
-    def test_global_generators_are_left_alone(self):
-        pytest.importorskip("zuko", reason="needs the extra `flows`")
+    @pytest.mark.parametrize("sampler", [Flow(1, hidden=(8,), max_epochs=1), TwoStage((8,), max_epochs=1)])
+    def test_global_generators_are_left_alone(self, sampler):
+        if isinstance(sampler, Flow):
+            pytest.importorskip("zuko", reason="needs the extra `flows`")
         before = torch.get_rng_state()
-        Flow(1, hidden=(8,), max_epochs=1).fit(clusters()[:60], seed=0).draw(3, np.random.default_rng(0))
+        fitted = sampler.fit(clusters()[:60], seed=0)
+        fitted.log_prob(fitted.draw(3, np.random.default_rng(0)))
         assert torch.equal(torch.get_rng_state(), before)
+
+    def test_an_iaf_is_the_inverse_of_a_maf(self):
+        """With the same weights, what one does to a code the other does to the noise."""
+        pytest.importorskip("zuko", reason="needs the extra `flows`")
+        maf, iaf = (Flow(2, kind=kind, hidden=(8,), max_epochs=1).fit(clusters()[:60], seed=0) for kind in KINDS)
+        units = {"mean": torch.zeros(2), "std": torch.ones(2)}
+        names = zip(iaf._load_flow().state_dict(), maf._load_flow().state_dict(), strict=True)
+        iaf.tensors = {**units, **{f"flow.{name}": maf.tensors[f"flow.{other}"] for name, other in names}}
+        z = iaf.draw(5, np.random.default_rng(0)).float()
+        with torch.no_grad():
+            back = maf._load_flow()().transform.inv(z)
+        np.testing.assert_allclose(back, np.random.default_rng(0).standard_normal((5, 2)), atol=1e-4)
+
+    def test_a_flow_that_was_saved_without_its_kind_is_one_of_splines(self, flow):
+        document = {"kind": "flow", "settings": {"transforms": 2, "hidden": [32], "max_epochs": 25}, "classes": None}
+        again = restore_samplers({"flow": document}, {})["flow"]
+        assert (again.name, again.kind) == ("flow", "spline")
 
     def test_without_zuko_the_extra_is_named(self, monkeypatch):
         monkeypatch.setitem(sys.modules, "zuko", None)
@@ -179,8 +212,26 @@ def test_a_flow_is_kept_too(digits, tmp_path):
     for sampler in ("mixture", "flow", "auto"):
         a, b = (m.sample(4, sampler=sampler, random_state=0) for m in (model, again))
         np.testing.assert_array_equal(a, b)
-    assert again.samplers_["flow"].settings() == {"transforms": 1, "hidden": [8], "max_epochs": 2}
+    expected = {"transforms": 1, "kind": "spline", "hidden": [8], "max_epochs": 2}
+    assert again.samplers_["flow"].settings() == expected
     assert list(model.fit_sampler(digits, "mixture").samplers_) == ["flow", "mixture"]  # the last one fitted
+
+
+@pytest.mark.parametrize("name", ["maf", "iaf", "two_stage"])
+def test_samplers_of_every_name_are_kept(name, digits, tmp_path):
+    if name != "two_stage":
+        pytest.importorskip("zuko", reason="needs the extra `flows`")
+    sampler = as_sampler(name)
+    sampler.hidden, sampler.max_epochs = (8,), 1
+    model = AE(2, **SMALL).fit(digits).fit_sampler(digits, sampler)
+    model.save(tmp_path / "m")
+    again = narrows.load(tmp_path / "m", device="cpu")
+    assert list(again.samplers_) == [name]
+    for sampler in (name, "auto"):
+        a, b = (m.sample(4, sampler=sampler, random_state=0) for m in (model, again))
+        np.testing.assert_array_equal(a, b)
+    Z = model._draw_codes(digits[:9], 0)
+    np.testing.assert_array_equal(*(m.sampler(name).log_prob(Z) for m in (model, again)))
 
 
 def test_the_mixture_is_nearer_to_the_codes_than_the_gaussian(ae, digits):
@@ -459,6 +510,8 @@ def test_any_model_can_be_asked_for_a_label(digits, labels, tmp_path):
         model.sample(3, y="d", sampler="gaussian")
     with pytest.raises(ValueError, match="A flow takes no labels"):
         model.fit_sampler(digits, "flow", labels)
+    with pytest.raises(ValueError, match="A two-stage VAE takes no labels"):
+        model.fit_sampler(digits, "two_stage", labels)
     with pytest.raises(ValueError, match=r"for each label needs 10 examples of each. One has 9"):
         model.fit_sampler(digits, y=np.arange(1797) < 9)
     with pytest.raises(ValueError, match="must hold one label for each of 1797 examples"):

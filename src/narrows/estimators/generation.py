@@ -98,10 +98,11 @@ class Generation(Labelled):
         Parameters
         ----------
         X : examples, preferably those that the model was fitted on.
-        sampler : "mixture", Gaussians whose number is chosen on held-out codes; "flow", a neural spline flow (extra
-            `flows`); "autoregressive" for a discrete code, a transformer over its indices; or an unfitted sampler with
-            its settings, such as `narrows.estimators.samplers.Mixture(10)`.
-        y : (n,) labels, or None. A flow takes no labels.
+        sampler : "mixture", Gaussians whose number is chosen on held-out codes; "flow", a neural spline flow, or
+            "maf" or "iaf", flows of another kind (extra `flows`); "two_stage", a second VAE; "autoregressive" for a
+            discrete code, a transformer over its indices; or an unfitted sampler with its settings, such as
+            `narrows.estimators.samplers.Mixture(10)`.
+        y : (n,) labels, or None. A flow and a second VAE take no labels.
 
         Returns
         -------
@@ -148,8 +149,8 @@ class Generation(Labelled):
         y : one label for all examples or one for each, for a conditional model or a sampler that was fitted with
             labels; None draws labels by their frequency in the training data.
         sampler : distribution of the codes. "prior" is the prior of a stochastic code. "gaussian" is a Gaussian with
-            the mean and the covariance of the training codes; a conditional model has one for each label. "mixture",
-            "flow" and "autoregressive" are fitted by `fit_sampler`. "auto" is the one that it fitted last. If there is
+            the mean and the covariance of the training codes; a conditional model has one for each label. The others,
+            such as "mixture", are fitted by `fit_sampler`. "auto" is the one that it fitted last. If there is
             none, it is "prior" for a stochastic code, and "gaussian" for a plain code or a conditional model.
         temperature : factor of the spread of the codes, 0 or more. Below 1, examples are more usual and less varied.
             At 0, all codes are at the centre (of a mixture: at the centres of its Gaussians).

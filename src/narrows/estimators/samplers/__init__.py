@@ -14,6 +14,8 @@ centres.
 from __future__ import annotations
 
 import copy
+import functools
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -25,6 +27,7 @@ from narrows.estimators.samplers.base import MIN_CODES, Sampler
 from narrows.estimators.samplers.flow import Flow
 from narrows.estimators.samplers.mixture import Mixture
 from narrows.estimators.samplers.prior import Prior
+from narrows.estimators.samplers.two_stage import TwoStage
 from narrows.estimators.signature import to_json
 from narrows.params import did_you_mean
 
@@ -36,6 +39,7 @@ __all__ = [
     "Mixture",
     "Prior",
     "Sampler",
+    "TwoStage",
     "as_sampler",
     "restore_samplers",
     "save_samplers",
@@ -44,7 +48,14 @@ __all__ = [
 
 _MAX_CODES = 20_000  # largest number of codes to fit a sampler to
 
-SAMPLERS: dict[str, type[Sampler]] = {"mixture": Mixture, "flow": Flow, "autoregressive": Autoregressive}
+SAMPLERS: dict[str, Callable[..., Sampler]] = {
+    "mixture": Mixture,
+    "flow": Flow,
+    "maf": functools.partial(Flow, kind="maf"),
+    "iaf": functools.partial(Flow, kind="iaf"),
+    "two_stage": TwoStage,
+    "autoregressive": Autoregressive,
+}
 
 
 def save_samplers(samplers: dict[str, Sampler]) -> tuple[dict[str, Any], dict[str, Tensor]]:

@@ -6,7 +6,7 @@ import copy
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,7 +24,7 @@ class Sampler(ABC):
     Constructors only store plain numbers. Fitted values are in `tensors`. Both can be saved.
     """
 
-    name: ClassVar[str]
+    name: str
     tensors: dict[str, Tensor]
     classes: tuple[Any, ...] | None = None  # labels that the sampler was fitted with
 

@@ -9,32 +9,53 @@ import torch
 from torch import Tensor
 
 from narrows.estimators.samplers.base import Sampler, mean_and_std, split_codes, train_by_likelihood
-from narrows.params import LAYER_WIDTHS, Integer, Parameter
+from narrows.params import LAYER_WIDTHS, Integer, OneOf, Parameter, Rule
 from narrows.training import forked_rng
+
+KINDS = ("spline", "maf", "iaf")
 
 
 class Flow(Sampler):
-    """A normalising flow: z = f(eps), eps ~ N(0, I), where f is made of splines. Needs the extra `flows` (zuko).
+    """A normalising flow: z = f(eps), eps ~ N(0, I), where f is autoregressive. Needs the extra `flows` (zuko).
 
-    Durkan et al., Neural spline flows (2019), https://arxiv.org/abs/1906.04032. With many codes it is more
-    exact than a mixture. It is slower to fit and to draw from.
+    With many codes it is more exact than a mixture. It is slower to fit and to draw from.
 
     Parameters
     ----------
-    transforms : number of autoregressive layers of splines, at least 1.
-    hidden : widths of the hidden layers of the networks that compute the splines.
+    transforms : number of autoregressive layers, at least 1.
+    kind : what a layer does to a component, given those before it. "spline": a monotonic spline, so that few layers
+        are enough (Durkan et al., Neural spline flows, 2019, https://arxiv.org/abs/1906.04032). "maf": a scale and a
+        shift, given the components of z; a density takes one pass, a draw L passes (Papamakarios et al., Masked
+        autoregressive flow for density estimation, 2017, https://arxiv.org/abs/1705.07057). "iaf": the inverse of
+        "maf", given the components of eps; a draw takes one pass, a density L passes, and so does each step of the fit
+        (Kingma et al., Improving variational inference with inverse autoregressive flow, 2016,
+        https://arxiv.org/abs/1606.04934).
+    hidden : widths of the hidden layers of the networks that compute the splines, or the scales and shifts.
     max_epochs : largest number of passes over the codes; fewer if held-out codes become no likelier before.
     """
 
     name = "flow"
 
-    def __init__(self, transforms: int = 3, *, hidden: tuple[int, ...] = (128, 128), max_epochs: int = 100) -> None:
-        self.transforms, self.hidden, self.max_epochs = transforms, hidden, max_epochs
+    def __init__(
+        self,
+        transforms: int = 3,
+        *,
+        kind: str = "spline",
+        hidden: tuple[int, ...] = (128, 128),
+        max_epochs: int = 100,
+    ) -> None:
+        self.transforms, self.kind, self.hidden, self.max_epochs = transforms, kind, hidden, max_epochs
+        self.name = "flow" if kind == "spline" else kind
         self.tensors = {}
 
     def settings(self) -> dict[str, Any]:
         """Return the constructor's arguments."""
-        return {"transforms": self.transforms, "hidden": list(self.hidden), "max_epochs": self.max_epochs}
+        return {
+            "transforms": self.transforms,
+            "kind": self.kind,
+            "hidden": list(self.hidden),
+            "max_epochs": self.max_epochs,
+        }
 
     def fit(self, Z: Tensor, seed: int, labels: np.ndarray | None = None) -> Flow:
         """Fit to codes Z (n x L) by maximum likelihood.
@@ -49,7 +70,13 @@ class Flow(Sampler):
         if labels is not None:
             raise ValueError("A flow takes no labels: leave `y` out, or use a mixture, which handles labels.")
         owner = type(self).__name__
-        for name, rule in (("transforms", Integer(1)), ("hidden", LAYER_WIDTHS), ("max_epochs", Integer(1))):
+        rules: dict[str, Rule] = {
+            "transforms": Integer(1),
+            "kind": OneOf(KINDS),
+            "hidden": LAYER_WIDTHS,
+            "max_epochs": Integer(1),
+        }
+        for name, rule in rules.items():
             Parameter(name, None, rule, "").check(owner, getattr(self, name))
         mean, std = mean_and_std(Z)
         train, held_out = map(torch.from_numpy, split_codes(((Z - mean) / std).float().numpy(), seed))
@@ -81,7 +108,9 @@ class Flow(Sampler):
             import zuko
         except ImportError as error:
             raise ImportError("A flow needs zuko. Install it: pip install 'narrows[flows]'.") from error
-        return zuko.flows.NSF(n_components, transforms=self.transforms, hidden_features=tuple(self.hidden))
+        make = zuko.flows.NSF if self.kind == "spline" else zuko.flows.MAF
+        flow = make(n_components, transforms=self.transforms, hidden_features=tuple(self.hidden))
+        return zuko.flows.Flow(flow.transform.inv, flow.base) if self.kind == "iaf" else flow
 
     def _load_flow(self) -> Any:
         with forked_rng(0):
