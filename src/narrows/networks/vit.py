@@ -4,8 +4,8 @@
     decoder   code -> a token for each place + positions -> blocks -> patches -> image
     block     t + attention(norm(t)), then t + mlp(norm(t))
 
-Dosovitskiy et al., An image is worth 16x16 words (2021), https://arxiv.org/abs/2010.11929; with visible patches only: He
-et al., Masked autoencoders are scalable vision learners (2022), https://arxiv.org/abs/2111.06377.
+Dosovitskiy et al., An image is worth 16x16 words (2021), https://arxiv.org/abs/2010.11929; with visible patches only:
+He et al., Masked autoencoders are scalable vision learners (2022), https://arxiv.org/abs/2111.06377.
 
 B is the batch, C x H x W the shape of an image, p the side of a patch, T the number of patches, K the number of visible
 ones, D the width of a token.

@@ -33,11 +33,15 @@ def maskedae(
     visible_weight: Annotated[
         float, Real(0), "weight of a visible patch in the loss, relative to that of a hidden one"
     ] = 0.1,
-    width: Annotated[int, Satisfies("a multiple of 16", _is_width), "numbers of each patch in the transformers"] = 64,
+    width: Annotated[
+        int,
+        Satisfies("a multiple of 16", _is_width),
+        "numbers of each patch in the encoder; the decoder has half as many",
+    ] = 64,
     n_blocks: Annotated[int, Integer(0, 100), "number of blocks of the encoder; the decoder has one"] = 3,
     likelihood: Likelihood = "auto",
 ) -> Parts:
-    """A masked autoencoder for images: it learns features without labels, by guessing most of an image from a few patches.
+    """A masked autoencoder for images: it learns features by guessing most of an image from a few patches.
 
     He et al., Masked autoencoders are scalable vision learners (2022), https://arxiv.org/abs/2111.06377. Unlike theirs,
     the decoder sees a code of `n_components` numbers and not a token of each patch, so that codes can be decoded.
@@ -66,7 +70,7 @@ def maskedae(
         corruption=corruptions.PatchMasking(grid, mask_rate, visible_weight),
         network=(
             networks.PatchEncoder(schema, n_components, grid, width, n_blocks),
-            networks.PatchDecoder(n_outputs, n_components, grid, width, 1),
+            networks.PatchDecoder(n_outputs, n_components, grid, -(-width // 32) * 16, 1),
         ),
         hidden=(),
         likelihood=likelihood,
