@@ -3,7 +3,7 @@
     python benchmarks/masked_images.py [digits fashion] [--seconds 60] [--seeds 1] [--n-components 32]
 
 A logistic regression on the standardised codes learns the labels of 200 and of all training images; the accuracy is
-that on other images. The CPU seconds are those of the training process: on a busy machine it gets less than `--seconds`.
+that on other images. The CPU seconds are those of the training: on a busy machine it gets less than `--seconds`.
 """
 
 from __future__ import annotations
@@ -70,4 +70,5 @@ if __name__ == "__main__":
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--n-components", type=int, default=32)
     options = parser.parse_args()
-    keep("masked_images", {"options": vars(options), **{which: compare(which, options) for which in options.jobs or SETS}})
+    results = {which: compare(which, options) for which in options.jobs or SETS}
+    keep("masked_images", {"options": vars(options), **results})
