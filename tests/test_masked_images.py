@@ -60,7 +60,7 @@ class TestPatches:
 
 @pytest.mark.parametrize("kind", ["grey", "colour"])
 def test_hidden_patches_do_not_reach_the_code(kind):
-    parts, batch = Case("maskedae").parts(kind, dtype=torch.float64)
+    parts, batch = Case("maskedae", visible_weight=0.1).parts(kind, dtype=torch.float64)
     model, grid = parts.model, parts.model.corruption.grid
     torch.manual_seed(3)
     output = model(batch)

@@ -251,7 +251,7 @@ class BlindSpot(Corruption):
 
 
 class PatchMasking(Corruption):
-    """The encoder gets a few patches of each image, drawn at random, and the loss counts the others most.
+    """The encoder gets a few patches of each image, drawn at random, and the decoder must give all of it.
 
     He et al., Masked autoencoders are scalable vision learners (2022), https://arxiv.org/abs/2111.06377. The encoder's
     input is B x K x (1 + C p p), the K visible patches, each with its number in front. The weights of the loss have a
@@ -264,7 +264,7 @@ class PatchMasking(Corruption):
     visible_weight : weight of a visible patch in the loss, relative to that of a hidden one.
     """
 
-    def __init__(self, grid: PatchGrid, share: float = 0.75, visible_weight: float = 0.1) -> None:
+    def __init__(self, grid: PatchGrid, share: float = 0.75, visible_weight: float = 1.0) -> None:
         super().__init__()
         self.grid, n = grid, grid.n_patches
         self.n_visible = min(max(round(n * (1 - share)), 1), n - 1)

@@ -5415,7 +5415,7 @@ class MASKEDAE(Shared, CodeEstimator):
         *,
         patch_size: int | Literal["auto"] = "auto",
         mask_rate: float = 0.75,
-        visible_weight: float = 0.1,
+        visible_weight: float = 1.0,
         width: int = 64,
         n_blocks: int = 3,
         likelihood: Literal[
@@ -5463,7 +5463,7 @@ class MASKEDAE(Shared, CodeEstimator):
             Side of a patch in pixels; 'auto' is the largest of 2 to 8 that gives at least 49 patches.
         mask_rate : a float in the range (0, 1), default 0.75
             Share of the patches that the encoder does not see.
-        visible_weight : a float in the range [0, inf), default 0.1
+        visible_weight : a float in the range [0, inf), default 1.0
             Weight of a visible patch in the loss, relative to that of a hidden one.
         width : a multiple of 16, default 64
             Numbers of each patch in the encoder; the decoder has half as many.

@@ -32,7 +32,7 @@ def maskedae(
     ] = 0.75,
     visible_weight: Annotated[
         float, Real(0), "weight of a visible patch in the loss, relative to that of a hidden one"
-    ] = 0.1,
+    ] = 1.0,
     width: Annotated[
         int,
         Satisfies("a multiple of 16", _is_width),
