@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from narrows import rng
 from narrows.data import GAP, Schema
+from narrows.networks import PatchGrid
 from narrows.params import did_you_mean
 from narrows.types import Batch, Corrupted
 
@@ -247,6 +248,40 @@ class BlindSpot(Corruption):
         replaced = rng.rand((len(x), 1, height, width), x.device) < self.share
         corrupted = torch.where(replaced, x.flatten(2).gather(2, neighbor).view_as(x), x)
         return Corrupted(corrupted, replaced.to(x.dtype).expand_as(x))
+
+
+class PatchMasking(Corruption):
+    """The encoder gets a few patches of each image, drawn at random, and the decoder must give all of it.
+
+    He et al., Masked autoencoders are scalable vision learners (2022), https://arxiv.org/abs/2111.06377. The encoder's
+    input is B x K x (1 + C p p), the K visible patches, each with its number in front. The weights of the loss have a
+    mean of 1.
+
+    Parameters
+    ----------
+    grid : the patches of an image; at least 2.
+    share : share of the patches to hide, in (0, 1). At least one is hidden, and at least one is visible.
+    visible_weight : weight of a visible patch in the loss, relative to that of a hidden one.
+    """
+
+    def __init__(self, grid: PatchGrid, share: float = 0.75, visible_weight: float = 1.0) -> None:
+        super().__init__()
+        self.grid, n = grid, grid.n_patches
+        self.n_visible = min(max(round(n * (1 - share)), 1), n - 1)
+        self.hidden_weight = n / (n - self.n_visible + visible_weight * self.n_visible)
+        self.visible_weight = visible_weight * self.hidden_weight
+
+    def forward(self, batch: Batch) -> Corrupted:
+        """Choose patches of `batch.x` (B x C x H x W); `scored` holds the weights (B x C x H x W)."""
+        x, grid = batch.x, self.grid
+        draw = rng.rand((len(x), grid.n_patches), x.device)
+        visible = draw.argsort(1)[:, : self.n_visible, None]
+        patches = grid.cut(x)
+        seen = patches.gather(1, visible.expand(-1, -1, patches.shape[2]))
+        weight = x.new_full((len(x), grid.n_patches, 1), self.hidden_weight)
+        weight = weight.scatter(1, visible, self.visible_weight)
+        scored = grid.join(weight.expand(-1, -1, grid.size**2)).expand_as(x)
+        return Corrupted(torch.cat([visible.to(x.dtype), seen], 2), scored)
 
 
 def _step_inside(start: Tensor, step: Tensor, size: int) -> Tensor:

@@ -19,6 +19,7 @@ from narrows.networks.denoiser import PhotoUNet
 from narrows.networks.dictionary import REBUILT, SCALINGS, FreeDictionary, ScaledRows, Scaling, UnitEncoder, scale_rows
 from narrows.networks.mlp import Dictionary, LinearSkip, MLPDecoder, MLPEncoder, ResidualMLP
 from narrows.networks.table import LevelDecoder, TableEncoder
+from narrows.networks.vit import PatchDecoder, PatchEncoder, PatchGrid, choose_patch_size
 
 __all__ = [
     "NAMES",
@@ -39,6 +40,9 @@ __all__ = [
     "Name",
     "OwnDecoder",
     "OwnEncoder",
+    "PatchDecoder",
+    "PatchEncoder",
+    "PatchGrid",
     "PhotoUNet",
     "ResidualMLP",
     "ScaledRows",
@@ -51,6 +55,7 @@ __all__ = [
     "build_denoiser",
     "build_encoder",
     "choose",
+    "choose_patch_size",
     "has_own_parts",
     "is_network",
     "scale_rows",

@@ -3,7 +3,7 @@
 A module of recipes registers them when it is imported here. `get(name).make` is the function of any recipe.
 """
 
-from narrows.recipes import discrete, perceptual, presets, regularized, selection, variants
+from narrows.recipes import discrete, perceptual, presets, regularized, selection, variants, visual
 from narrows.recipes.assemble import CodeTooLong, assemble, label_terms, labels_of
 from narrows.recipes.discrete import vqvae
 from narrows.recipes.fields import (
@@ -63,5 +63,6 @@ __all__ = [
     "tableae",
     "vae",
     "variants",
+    "visual",
     "vqvae",
 ]
