@@ -47,7 +47,9 @@ def log_likelihood(model: Autoencoder, x: Tensor) -> Tensor:
     for eps in draws(code.n_noise, N_DRAWS).to(total):
         z, log_q, log_p = model.draw(h, eps.expand(len(h), -1), target, observed, columns)
         params = model.decoder(z if columns is None else torch.cat([z, columns], 1))
-        total = (total + (log_p - log_q) + model.likelihood.score(params, target, observed)).detach()
+        total = total + (log_p - log_q) + model.likelihood.score(params, target, observed)
+        if code.uses_likelihood:
+            total = total.detach()  # its draws need gradients, whose graphs would stay in memory
     elbo = total / N_DRAWS
     return elbo if log_p_label is None else elbo + log_p_label  # log p(x) is at least log p(x, y) for any label y
 
