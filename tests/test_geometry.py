@@ -288,7 +288,7 @@ class TestHamiltonian:
         one, many = (
             float(
                 torch.stack(
-                    [ImportanceWeighted(k).eval()(model, Batch(self.X, self.X)).total for _ in range(30)]
+                    [ImportanceWeighted(k).eval()(model, Batch(self.X, self.X)).total.detach() for _ in range(30)]
                 ).mean()
             )
             for k in (1, 20)
