@@ -31,7 +31,7 @@ MODELS: dict[str, dict[str, dict[str, Any]]] = {
         "pqvae": {"n_components": 16, "n_codes": 256},
         "rqvae": {"n_components": 16, "n_codes": 256, "n_levels": 4},
         "fsqae": {"n_components": 16, "n_values": 4},
-        "catvae": {"n_components": 128, "n_categories": 16},
+        "catvae": {"n_components": 128, "n_values": 16},
     },
     "fashion-mnist": {
         "ae": {"n_components": 16},
@@ -39,7 +39,7 @@ MODELS: dict[str, dict[str, dict[str, Any]]] = {
         "pqvae": {"n_components": 32, "n_codes": 256},
         "rqvae": {"n_components": 32, "n_codes": 256, "n_levels": 8},
         "fsqae": {"n_components": 32, "n_values": 4},
-        "catvae": {"n_components": 256, "n_categories": 16},
+        "catvae": {"n_components": 256, "n_values": 16},
     },
 }
 

@@ -58,7 +58,7 @@ FRAME = make_frame()
 
 @pytest.mark.parametrize("case", [case for case in ALL if not takes_tables(case)], ids=lambda case: case.id)
 def test_models_that_take_no_tables_say_what_to_do(case):
-    with pytest.raises(ValueError, match=r"table.*(Use 'mixture'|pass columns of numbers)"):
+    with pytest.raises(ValueError, match=r"table.*(Use estimator|pass the columns)"):
         case.fit(case.make(max_epochs=2), FRAME)
 
 

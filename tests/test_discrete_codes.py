@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+import narrows
 from narrows.batch_sharding import Shard, split_batch
 from narrows.bottlenecks import (
     Categorical,
@@ -367,3 +368,33 @@ class TestCombined:
     def test_each_part_has_a_capacity(self):
         with pytest.raises(ValueError, match="capacities` parameter of Combined must hold 1 number"):
             Combined([Gaussian(2)], [1.0, 2.0])
+
+
+class TestIndicesOfEstimators:
+    """`code_indices` and `decode_indices`, and the category of a joint code."""
+
+    def test_they_come_back(self):
+        X = np.random.default_rng(0).normal(size=(80, 6))
+        for name, n_indices in {"vqvae": 4, "rqvae": 2, "fsqae": 4}.items():
+            more = {"n_levels": 2, "n_codes": 16} if name == "rqvae" else {}
+            model = narrows.estimator(name)(4, hidden=(16,), max_epochs=2, random_state=0, device="cpu", **more).fit(X)
+            index = model.code_indices(X)
+            assert index.shape == (80, n_indices)
+            np.testing.assert_allclose(model.decode_indices(index), model.reconstruct(X), rtol=1e-4, atol=1e-5)
+
+    def test_what_is_no_index_is_refused(self):
+        X = np.random.default_rng(0).normal(size=(80, 6))
+        model = narrows.estimator("fsqae")(3, hidden=(16,), max_epochs=2, random_state=0, device="cpu").fit(X)
+        for wrong in (np.zeros((2, 3)), np.zeros((2, 2), int), np.full((2, 3), 10_000), -np.ones((2, 3), int)):
+            with pytest.raises(ValueError, match="must have 3 whole numbers for each code, below"):
+                model.decode_indices(wrong)
+        with pytest.raises(ValueError, match="are real numbers, which have no indices"):
+            narrows.AE(2, hidden=(16,), max_epochs=2, random_state=0, device="cpu").fit(X).code_indices(X)
+
+    def test_a_joint_code_tells_the_kind(self):
+        X = np.random.default_rng(0).normal(size=(80, 6))
+        options = {"hidden": (16,), "max_epochs": 2, "random_state": 0, "device": "cpu"}
+        model = narrows.estimator("jointvae")(5, n_values=3, **options).fit(X)
+        np.testing.assert_array_equal(model.predict_cluster(X), model.transform(X)[:, 2:].argmax(1))
+        with pytest.raises(ValueError, match="n_values"):
+            narrows.estimator("jointvae")(5, n_values=1, **options).fit(X)

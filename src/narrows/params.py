@@ -91,6 +91,7 @@ class KeyOf:
 
     registry: Mapping[str, Any]
     others: tuple[str, ...] = ()
+    refresh: Callable[[], object] | None = None  # called once more before a value is refused: packages may add keys
 
     @property
     def values(self) -> tuple[str, ...]:
@@ -99,6 +100,8 @@ class KeyOf:
 
     def accepts(self, value: Any) -> bool:
         """Return True if `value` is one of the values."""
+        if not OneOf(self.values).accepts(value) and self.refresh is not None:
+            self.refresh()
         return OneOf(self.values).accepts(value)
 
     def describe(self) -> str:

@@ -260,7 +260,8 @@ class VampPrior(Mixture):
         """Return the posteriors of the pseudo-inputs."""
         assert self._posterior is not None
         encoder, split = self._posterior
-        return split(encoder(self.pseudo_inputs)[..., : 2 * self.n_components])  # without what labels need
+        # not called, so that hooks which collect the outputs for examples do not see these; without what labels need
+        return split(encoder.forward(self.pseudo_inputs)[..., : 2 * self.n_components])
 
 
 class FlowPrior(Prior):

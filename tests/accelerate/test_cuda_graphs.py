@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from recipe_cases import REPRESENTATIVES
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
@@ -113,8 +114,19 @@ CASES += [("sae", {"sparsity": sparsity}, "vectors") for sparsity in ("l1", "kl"
 CASES += [("dae", {"noise": noise}, "grey") for noise in ("masking", "salt_and_pepper", "poisson")]
 
 
-@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
-@pytest.mark.parametrize(("name", "changes", "kind"), CASES)
+REPRESENTED = {case.recipe for case in REPRESENTATIVES}
+
+
+def as_parameters(name: str, changes: dict[str, Any], kind: str, optimizer: str) -> Any:
+    """A case, slow if it is of a recipe that does not stand for a seam, and no first one of it."""
+    is_quick = name in REPRESENTED or (kind in ("vectors", "grey") and optimizer == "adamw")
+    return pytest.param(name, changes, kind, optimizer, marks=() if is_quick else pytest.mark.slow)
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "kind", "optimizer"),
+    [as_parameters(*case, optimizer) for case in CASES for optimizer in ("adamw", "muon")],
+)
 def test_a_step_copies_nothing_to_its_device_and_waits_for_nothing(name, changes, kind, optimizer, monkeypatch):
     # the meta device has no fused optimizer, but torch knows the shapes of its results
     monkeypatch.setattr(

@@ -102,6 +102,15 @@ class Categorical(Stochastic, Discrete):
         p = 1 / self.n_categories
         return torch.full((self.n_components,), math.sqrt(p * (1 - p)))
 
+    @property
+    def n_modes(self) -> int:
+        """K, if there is one category; otherwise 0."""
+        return self.n_categories if len(self.n_values) == 1 else 0
+
+    def mode_probs(self, z: Tensor) -> Tensor | None:
+        """Return the columns (B x K) of one category: 1 for its value."""
+        return z if self.n_modes else None
+
     def encode(self, h: Tensor) -> Tensor:
         """Return the columns of the likeliest values (B x L)."""
         h = h.to(torch.promote_types(h.dtype, torch.float32))

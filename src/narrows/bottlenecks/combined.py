@@ -55,6 +55,11 @@ class Combined(Stochastic):
                 f"The `capacities` parameter of Combined must hold {counted(len(parts), 'number')}. Got "
                 f"{len(capacities)}."
             )
+        for part in parts:
+            if getattr(part, "free_nats", 0.0) > 0:
+                raise ValueError(
+                    "The parts of Combined must have no `free_nats`: the KL of each part is charged whole."
+                )
         self.parts = nn.ModuleList(parts)
         self.n_components = sum(part.n_components for part in parts)
         self.n_inputs, self.n_noise = sum(part.n_inputs for part in parts), sum(part.n_noise for part in parts)
@@ -108,6 +113,15 @@ class Combined(Stochastic):
         stds = [part.prior_std for part in self._parts]
         known = [std for std in stds if std is not None]
         return torch.cat(known) if len(known) == len(stds) else None
+
+    @property
+    def n_modes(self) -> int:
+        """Number of modes of the first part that has modes, such as a category; 0 if none has."""
+        return next((part.n_modes for part in self._parts if part.n_modes), 0)
+
+    def mode_probs(self, z: Tensor) -> Tensor | None:
+        """Return the probabilities of these modes (B x K)."""
+        return next((part.mode_probs(x) for part, x in self._split(z) if part.n_modes), None)
 
     def encode(self, h: Tensor) -> Tensor:
         """Return the code of each part (B x L)."""

@@ -61,8 +61,8 @@ class TransformedGaussian(Stochastic):
         return self.prior.n_start_rows
 
     def start_prior(self, x: Tensor, h: Tensor) -> None:
-        """Start the prior at training rows (n x shape) and their codes."""
-        self.prior.start(x, self.encode(h))
+        """Start the prior at training rows (n x shape) and draws of their codes, which have the posterior's scale."""
+        self.prior.start(x, self.sample(h, self.noise(h)).z)
 
     @property
     def n_modes(self) -> int:

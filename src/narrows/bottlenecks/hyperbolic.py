@@ -27,6 +27,7 @@ from narrows.bottlenecks.spherical import safe_norm
 
 _HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
 _FARTHEST_MEAN = 8.0  # largest sqrt(c) * distance of a mean from the origin
+_MOST_CURVED = 16.0  # largest n_components * curvature: draws of the prior lie at sqrt(n_components * curvature)
 _FARTHEST = 12.0  # and of a code: |z| sqrt(c) = 1 - 1.2e-5, which single precision still tells from 1
 
 
@@ -46,6 +47,11 @@ class WrappedNormal(Stochastic):
 
     def __init__(self, n_components: int, curvature: float = 1.0) -> None:
         super().__init__()
+        if n_components * curvature > _MOST_CURVED:
+            raise ValueError(
+                f"The `curvature` parameter of WrappedNormal must be at most {_MOST_CURVED / n_components:g} with "
+                f"{n_components} components: draws would leave single precision. Got {curvature:g} instead."
+            )
         self.n_components, self.n_inputs = n_components, 2 * n_components
         self.n_noise = self.n_prior_noise = n_components
         self.root = math.sqrt(curvature)

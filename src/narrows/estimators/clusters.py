@@ -17,6 +17,8 @@ class Clusters(Estimator):
     def cluster_probs(self, X: Any) -> np.ndarray:
         """Return the probability of each mode of the prior for each example: (n, n_modes), rows sum to 1.
 
+        The modes of a category are its values, of which one has the probability 1.
+
         Raises
         ------
         ValueError, TypeError
@@ -27,7 +29,7 @@ class Clusters(Estimator):
         if code is None or code.n_modes == 0:
             raise ValueError(
                 f"This {type(self).__name__} has no clusters, because its prior has no modes. Fit a VAE with "
-                "prior='mixture', or estimator('gmvae')."
+                "prior='mixture', or estimator('gmvae') or ('jointvae')."
             )
         model = self.module()
 

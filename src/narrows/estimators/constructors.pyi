@@ -465,7 +465,7 @@ class CATVAE(Shared, CodeEstimator):
     """The categorical VAE: a code is a value of each of some categories, which are drawn in the training."""
 
     n_components: int
-    n_categories: int | Literal["auto"]
+    n_values: int | Literal["auto"]
     beta: float
     kl_warmup: float
     conditional: bool
@@ -491,7 +491,7 @@ class CATVAE(Shared, CodeEstimator):
         self,
         n_components: int = 100,
         *,
-        n_categories: int | Literal["auto"] = "auto",
+        n_values: int | Literal["auto"] = "auto",
         beta: float = 1.0,
         kl_warmup: float = 0.1,
         conditional: bool = False,
@@ -541,7 +541,7 @@ class CATVAE(Shared, CodeEstimator):
         ----------
         n_components : an int in the range [2, inf), default 100
             Number of components: one for each value of each category.
-        n_categories : an int in the range [2, inf) or 'auto', default 'auto'
+        n_values : an int in the range [2, inf) or 'auto', default 'auto'
             Number of values of a category, each a component; it must divide n_components; 'auto' is the divisor nearest to 10.
         beta : a float in the range [0, inf), default 1.0
             Weight of the KL divergence from the uniform prior; 1 gives the ELBO.
@@ -605,10 +605,10 @@ class CATVAE(Shared, CodeEstimator):
         """
 
 class JOINTVAE(Shared, CodeEstimator):
-    """A VAE with a category beside its numbers: without labels it sorts the examples into kinds, and learns the rest."""
+    """A VAE with a category beside its numbers: without labels it sorts the examples into kinds (`predict_cluster`)."""
 
     n_components: int
-    n_categories: int | Literal["auto"]
+    n_values: Literal[0, "auto"] | int
     capacity: float
     category_capacity: float
     capacity_weight: float
@@ -635,7 +635,7 @@ class JOINTVAE(Shared, CodeEstimator):
         self,
         n_components: int = 20,
         *,
-        n_categories: int | Literal["auto"] = "auto",
+        n_values: Literal[0, "auto"] | int = "auto",
         capacity: float = 10.0,
         category_capacity: float = 5.0,
         capacity_weight: float = 30.0,
@@ -678,20 +678,20 @@ class JOINTVAE(Shared, CodeEstimator):
         max_examples: int | None = None,
         buffer_size: int | Literal["auto"] = "auto",
     ) -> None:
-        """A VAE with a category beside its numbers: without labels it sorts the examples into kinds, and learns the rest.
+        """A VAE with a category beside its numbers: without labels it sorts the examples into kinds (`predict_cluster`).
 
         Dupont, Learning disentangled joint continuous and discrete representations (2018), https://arxiv.org/abs/1804.00104.
 
         Parameters
         ----------
-        n_components : an int in the range [1, inf), default 20
-            Number of components: the length of each code.
-        n_categories : an int in the range [0, inf) or 'auto', default 'auto'
+        n_components : an int in the range [3, inf), default 20
+            Number of components: the numbers, then the values of the category.
+        n_values : one of 0, 'auto' or an int in the range [2, inf), default 'auto'
             Number of values of the category, which are the last components; 'auto' is 10, or half of the components.
         capacity : a float in the range [0, inf), default 10.0
             Nats that the other components carry together.
         category_capacity : a float in the range [0, inf), default 5.0
-            Nats that the category carries, at most log(n_categories).
+            Nats that the category carries, at most log(n_values).
         capacity_weight : a float in the range [0, inf), default 30.0
             Weight of the difference from both numbers of nats; gamma.
         conditional : one of True, False, default False
@@ -4101,7 +4101,6 @@ class GMVAE(Shared, CodeEstimator):
     n_components: int
     beta: float
     kl_warmup: float
-    posterior: Literal["gaussian", "laplace", "flow", "planar", "ladder"]
     n_modes: int
     conditional: bool
     label_weight: float
@@ -4129,7 +4128,6 @@ class GMVAE(Shared, CodeEstimator):
         *,
         beta: float = 1.0,
         kl_warmup: float = 0.1,
-        posterior: Literal["gaussian", "laplace", "flow", "planar", "ladder"] = "gaussian",
         n_modes: int = 10,
         conditional: bool = False,
         label_weight: float = 10.0,
@@ -4183,8 +4181,6 @@ class GMVAE(Shared, CodeEstimator):
             Weight of the KL divergence from the prior; 1 gives the ELBO.
         kl_warmup : a float in the range [0, 0.7], default 0.1
             Share of the training in which the weight of the KL (or the `capacity`) grows from 0.
-        posterior : one of 'gaussian', 'laplace', 'flow', 'planar', 'ladder', default 'gaussian'
-            Distribution of the code of one example; 'flow' (with the extra `flows`) and 'planar' have any shape, 'ladder' has two groups of components, of which one depends on the other.
         n_modes : an int in the range [1, inf), default 10
             Number of modes of the priors 'mixture' and 'vamp'.
         conditional : one of True, False, default False
@@ -5182,7 +5178,7 @@ class ConcreteAE(Shared, CodeEstimator):
 
         Each component of the code is one column of the data. In the training it is a mixture of columns, which narrows down
         to one. `selected_features_` tells the columns, `transform` gives them (standardised), and `reconstruct` restores
-        all columns from them. There are as many columns as `n_components`.
+        all columns from them. There are at most `n_components` columns.
 
         Parameters
         ----------

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from narrows.estimators.clusters import Clusters
-from narrows.estimators.generation import Generation
+from narrows.estimators.code_indices import CodeIndices
 
 
-class CodeEstimator(Clusters, Generation):
+class CodeEstimator(CodeIndices):
     """Abstract: an estimator whose codes can be decoded: it can draw codes, vary them and go from one to another."""

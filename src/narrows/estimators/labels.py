@@ -72,7 +72,8 @@ class Labelled(ABC):
         if n_classes == 0:
             if y is not None:
                 raise ValueError(
-                    f"This {owner} knows no labels, so it cannot use `y`. Leave `y` out, or fit with conditional=True."
+                    f"This {owner} knows no labels, so it cannot use `y`. Leave `y` out, fit a sampler by label, "
+                    "fit_sampler(X, 'mixture', y), or fit a model with conditional=True."
                 )
             return np.empty((n, 0))
         if y is None:

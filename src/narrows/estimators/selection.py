@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
@@ -30,7 +30,7 @@ class ConcreteAE(constructors.ConcreteAE, recipe="concreteae"):
 
     Each component of the code is one column of the data. In the training it is a mixture of columns, which narrows down
     to one. `selected_features_` tells the columns, `transform` gives them (standardised), and `reconstruct` restores
-    all columns from them. There are as many columns as `n_components`.
+    all columns from them. There are at most `n_components` columns.
 
     Attributes
     ----------
@@ -59,6 +59,11 @@ class ConcreteAE(constructors.ConcreteAE, recipe="concreteae"):
         places = {"hwc": (row, column, channel), "chw": (channel, row, column)}.get(schema.layout, (row, column))
         indices = np.ravel_multi_index(places, schema.user_shape)
         return SelectedFeatures(indices, ["pixel " + ", ".join(map(str, at)) for at in zip(*places, strict=True)])
+
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+        """Return the names of the selected columns, one for each component."""
+        del input_features  # the names of the columns are those of the fit
+        return np.asarray(self.selected_features_.names, dtype=object)
 
     def get_support(self, indices: bool = False) -> np.ndarray:
         """Return which columns are selected, as scikit-learn's selectors do.

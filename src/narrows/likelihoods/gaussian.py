@@ -58,14 +58,16 @@ class Gaussian(Likelihood):
     def update_scale(self, params: Tensor, x: Tensor, weight: Tensor | None = None) -> None:
         """Add the squared error of a training batch x (B x shape) to the running mean."""
         error = (x - self.mean(params)).square()
+        has_cells = torch.ones_like(self.seen)
         if weight is None:
             error = batch_mean(error.mean())
         else:
             total, observed = batch_sum(torch.stack([(error * weight).sum(), weight.sum()]))
-            error = total / observed.clamp(min=1)
-        # an average of all batches at first, then of about the last hundred
-        self.seen.add_(1)
-        self.variance.lerp_(error.to(self.variance.dtype), (1 / self.seen).clamp(min=0.01))
+            error, has_cells = total / observed.clamp(min=1), (observed > 0).to(self.seen.dtype)
+        # an average of all batches at first, then of about the last hundred; no change without observed entries
+        self.seen.add_(has_cells)
+        rate = (1 / self.seen.clamp(min=1)).clamp(min=0.01) * has_cells
+        self.variance.lerp_(error.to(self.variance.dtype), rate)
 
     def mean(self, params: Tensor) -> Tensor:
         """Return o or sigmoid(o) (B x shape)."""

@@ -75,8 +75,9 @@ class StudentT(Likelihood):
         counts = torch.ones_like(square) if weight is None else weight
         total, observed = batch_sum(torch.stack([(square * counts).sum(), counts.sum()]))
         # an average of all batches at first, then of about the last hundred
-        self.seen.add_(1)
-        rate = (1 / self.seen).clamp(min=0.01)
+        has_cells = (observed > 0).to(self.seen.dtype)  # without observed entries nothing changes
+        self.seen.add_(has_cells)
+        rate = (1 / self.seen.clamp(min=1)).clamp(min=0.01) * has_cells
         self.variance.lerp_((total / observed.clamp(min=1)).to(self.variance.dtype), rate)
 
     def mean(self, params: Tensor) -> Tensor:

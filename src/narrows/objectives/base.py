@@ -181,7 +181,8 @@ class Objective(nn.Module, ABC):
 
         None takes the previous share, but at least a tenth; 0 sets the full weights at once.
         """
-        warmup = max(self.warmup, 0.1) if warmup is None else warmup
+        if warmup is None:  # which must end before the training does
+            warmup = min(max(self.warmup, 0.1), max(0.9 - progress, 0.05))
         self.begin, self.warmup, self.complete = progress, warmup, warmup == 0
         self.share.fill_(float(self.complete))
 

@@ -42,6 +42,10 @@ class Capacity(Objective):
                 f"{unknown[0]!r} instead."
             )
 
+    def restart(self, progress: float, warmup: float | None = None) -> None:
+        """Leave the capacity as it is: with a capacity of 0 a collapsed code would have to stay so."""
+        return
+
     def forward(self, model: Autoencoder, batch: Batch) -> Loss:
         """Return the loss of one batch; in training with the capacity grown so far, otherwise with all of it."""
         output = model(batch)

@@ -57,7 +57,7 @@ class ImportanceWeighted(Objective):
         weights: dict[str, float] | None = None,
         warmup: float = 0.0,
     ) -> None:
-        super().__init__({"kl": 1.0} if weights is None else weights, warmup)
+        super().__init__({"kl": 1.0, **(weights or {})}, warmup)
         self.n_draws, self.n_groups, self.elbo_share = n_draws, n_groups, elbo_share
         self.n_encoder_groups = n_groups if n_encoder_groups is None else n_encoder_groups
         for groups in (self.n_groups, self.n_encoder_groups):

@@ -142,7 +142,7 @@ def catvae(
     schema: Schema,
     n_components: Annotated[int, Integer(2), "number of components: one for each value of each category"] = 100,
     *,
-    n_categories: Annotated[
+    n_values: Annotated[
         int | Literal["auto"],
         either(Integer(2), OneOf(("auto",))),
         "number of values of a category, each a component; it must divide n_components; 'auto' is the divisor nearest "
@@ -164,14 +164,14 @@ def catvae(
     Raises
     ------
     ValueError
-        If `n_categories` does not divide `n_components`.
+        If `n_values` does not divide `n_components`.
     """
     divisors = _divisors(n_components, n_components)[1:]  # a category has at least two values
     nearest = min(divisors, key=lambda divisor: abs(divisor - _N_CATEGORIES))
     frequencies, weights = label_terms(schema, conditional, label_weight, kl_weight=beta)
     return assemble(
         schema,
-        bottlenecks.Categorical(n_components, nearest if isinstance(n_categories, str) else n_categories),
+        bottlenecks.Categorical(n_components, nearest if isinstance(n_values, str) else n_values),
         WeightedObjective({"kl": beta, **weights}, warmup=kl_warmup),
         frequencies=frequencies,
         network=network,
@@ -183,15 +183,15 @@ def catvae(
 @register(purpose="disentangle")
 def jointvae(
     schema: Schema,
-    n_components: Components = 20,
+    n_components: Annotated[int, Integer(3), "number of components: the numbers, then the values of the category"] = 20,
     *,
-    n_categories: Annotated[
+    n_values: Annotated[
         Any,
-        either(Integer(0), OneOf(("auto",))),
+        either(OneOf((0, "auto")), Integer(2)),
         "number of values of the category, which are the last components; 'auto' is 10, or half of the components",
     ] = "auto",
     capacity: Annotated[float, Real(0), "nats that the other components carry together"] = 10.0,
-    category_capacity: Annotated[float, Real(0), "nats that the category carries, at most log(n_categories)"] = 5.0,
+    category_capacity: Annotated[float, Real(0), "nats that the category carries, at most log(n_values)"] = 5.0,
     capacity_weight: Annotated[float, Real(0), "weight of the difference from both numbers of nats; gamma"] = 30.0,
     conditional: Conditional = False,
     label_weight: LabelWeight = 10.0,
@@ -199,7 +199,7 @@ def jointvae(
     hidden: Hidden = "auto",
     likelihood: Likelihood = "auto",
 ) -> Parts:
-    """A VAE with a category beside its numbers: without labels it sorts the examples into kinds, and learns the rest.
+    """A VAE with a category beside its numbers: without labels it sorts the examples into kinds (`predict_cluster`).
 
     Dupont, Learning disentangled joint continuous and discrete representations (2018),
     https://arxiv.org/abs/1804.00104.
@@ -207,12 +207,12 @@ def jointvae(
     Raises
     ------
     ValueError
-        If `n_categories` is not less than `n_components`.
+        If `n_values` is not less than `n_components`.
     """
-    n_values = min(_N_CATEGORIES, n_components // 2) if isinstance(n_categories, str) else n_categories
+    n_values = max(2, min(_N_CATEGORIES, n_components // 2)) if isinstance(n_values, str) else int(n_values)
     if n_values >= n_components:
         raise ValueError(
-            f"The `n_categories` parameter of jointvae must be less than n_components, {n_components}: the others are "
+            f"The `n_values` parameter of JOINTVAE must be less than n_components, {n_components}: the others are "
             f"numbers. Got {n_values} instead."
         )
     parts: list[bottlenecks.Stochastic] = [bottlenecks.Gaussian(n_components - n_values)]

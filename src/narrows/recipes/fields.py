@@ -9,6 +9,7 @@ from torch import nn
 
 from narrows import likelihoods, networks
 from narrows.params import BOOL, LAYER_WIDTHS, Integer, KeyOf, OneOf, Real, Satisfies, either
+from narrows.recipes.registry import available
 
 Components = Annotated[int, Integer(1), "number of components: the length of each code"]
 OptionalComponents = Annotated[
@@ -32,7 +33,7 @@ Hidden = Annotated[
 ]
 Likelihood = Annotated[
     str,
-    KeyOf(likelihoods.LIKELIHOODS, ("auto",)),
+    KeyOf(likelihoods.LIKELIHOODS, ("auto",), available),
     "distribution of the data given the code; 'auto' chooses by the data",
 ]
 Conditional = Annotated[

@@ -85,7 +85,7 @@ def msssimvae(
     if schema.kind != "image" or schema.is_series or schema.support not in ("unit", "binary"):
         raise ValueError(
             f"MSSSIMVAE needs images, (n, h, w) or (n, h, w, c), of bytes or of values from 0 to 1. Got "
-            f"{schema.describe()} of support {schema.support!r}: reshape them, or use VAE."
+            f"{schema.describe()} of support {schema.support!r}: use VAE for other data."
         )
     frequencies, label_weights = label_terms(schema, conditional, label_weight, kl_weight=beta)
     weights = {"kl": beta, "dissimilarity": strength * schema.n_entries, **label_weights}

@@ -100,7 +100,7 @@ def vamp() -> None:
     """
 
 
-@preset(vae, purpose="generate", fixed={"prior": "mixture"}, without=_PLAIN)
+@preset(vae, purpose="generate", fixed={"prior": "mixture"}, without=(*_PLAIN, "posterior"))
 def gmvae() -> None:
     """A VAE whose prior is a mixture of Gaussians, which finds clusters: `predict_cluster`, `cluster_probs`.
 

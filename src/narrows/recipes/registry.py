@@ -179,7 +179,9 @@ def register(
             is_visual=is_visual,
         )
     if purpose not in PURPOSES:
-        raise ValueError(f"Unknown purpose {purpose!r} of the recipe. {did_you_mean(purpose, PURPOSES)}")
+        raise ValueError(
+            f"Unknown purpose {purpose!r} of the recipe. {did_you_mean(purpose, [*filter(None, PURPOSES)])}"
+        )
     _check_signature(make)
     name, known = make.__name__, RECIPES.get(make.__name__)
     if known is not None and known.make.__module__ != make.__module__:
@@ -222,6 +224,8 @@ def preset(
     >>> estimator("betavae")().beta
     4.0
     """
+    if base.__name__ not in RECIPES:
+        raise ValueError(f"The recipe {base.__name__!r} must be registered before a preset of it.")
     recipe = RECIPES[base.__name__]
 
     def decorate(declared: Callable[[], None]) -> Callable[..., Parts]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from torch import nn
+
 from narrows import bottlenecks, networks
 from narrows.data import Schema
 from narrows.recipes.assemble import assemble
@@ -30,11 +32,16 @@ def concreteae(
     """
     if schema.kind == "table":
         raise ValueError(
-            "ConcreteAE needs vectors or images, whose entries are all of one kind. Got rows of a table: pass columns "
-            "of numbers without missing values as an array."
+            "ConcreteAE needs vectors or images, whose entries are all of one kind. Got rows of a table: pass the "
+            "columns of numbers as an array of floats, in which NaN is missing."
+        )
+    first, decoder = networks.split_pair(network)
+    if isinstance(first, nn.Module):
+        raise ValueError(
+            "The `network` parameter of ConcreteAE must have no module as its encoder, because it selects columns. "
+            f"Pass ('auto', decoder). Got {type(first).__name__} instead."
         )
     encoder = networks.Columns(schema)
-    decoder = networks.split_pair(network)[1]
     return assemble(
         schema,
         bottlenecks.Selector(n_components, encoder.n_features),

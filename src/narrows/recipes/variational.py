@@ -63,12 +63,12 @@ def make_variational_code(
         )
     if posterior in _OWN_PRIOR and prior != "standard":
         raise ValueError(
-            f"The `prior` parameter of VAE must be 'standard' with posterior={posterior!r}. Got {prior!r} instead."
+            f"The posterior {posterior!r} has its own prior, so `prior` must be 'standard'. Got {prior!r}."
         )
     if prior == "vamp" and posterior != "gaussian":
         raise ValueError(
-            f"The `posterior` parameter of VAE must be 'gaussian' with prior='vamp', whose modes are posteriors of "
-            f"learned examples. Got {posterior!r} instead."
+            "The prior 'vamp' needs the posterior 'gaussian', because its modes are posteriors of learned examples. "
+            f"This posterior is {posterior!r}."
         )
     if posterior == "laplace":
         return bottlenecks.Laplace(n_components)
@@ -91,8 +91,8 @@ def _make_prior(schema: Schema, n_components: int, name: str, n_modes: int) -> p
         return priors.StandardNormal(n_components)
     if schema.kind == "table":
         raise ValueError(
-            "The `prior` parameter of VAE must not be 'vamp' for a table, because its modes are learned examples, and "
-            "levels cannot be learned. Use 'mixture'."
+            "The prior 'vamp' is not for tables, because its modes are learned examples, and levels cannot be learned. "
+            "Use estimator('gmvae'), or VAE(prior='mixture')."
         )
     scale = ArrayScale.of(schema)
     shape = (-1,) + (1,) * (len(schema.shape) - 1)
@@ -137,8 +137,8 @@ def make_variational_objective(
             )
     if bound in ("miwae", "piwae") and n_draws % n_groups:
         raise ValueError(
-            f"The `n_groups` parameter of VAE must divide n_draws={n_draws}, so that all groups have as many draws. "
-            f"Got {n_groups} instead."
+            f"The `n_groups` parameter must divide `n_draws`, {n_draws}, so that all groups have as many draws. Got "
+            f"{n_groups} instead."
         )
     return ImportanceWeighted(
         n_draws,

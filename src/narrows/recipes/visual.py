@@ -53,7 +53,7 @@ def maskedae(
     """
     if schema.kind != "image" or schema.is_series:
         raise ValueError(
-            f"MASKEDAE needs images, (n, h, w) or (n, h, w, c). Got {schema.describe()}: reshape them, or use DAE."
+            f"MASKEDAE needs images, (n, h, w) or (n, h, w, c). Got {schema.describe()}: use DAE for other data."
         )
     _, height, image_width = schema.shape
     size = networks.choose_patch_size(height, image_width) if patch_size == "auto" else int(patch_size)

@@ -84,6 +84,8 @@ def as_sampler(sampler: str | Sampler) -> Sampler:
     if isinstance(sampler, Sampler) and type(sampler) in SAMPLERS.values():  # other classes could not be saved
         return copy.deepcopy(sampler)
     name = str(sampler)
+    if name in ("gaussian", "prior"):
+        raise ValueError(f"The sampler {name!r} needs no fit: pass it to sample(sampler={name!r}).")
     if name not in SAMPLERS:
         raise ValueError(f"Unknown sampler {sampler!r}. {did_you_mean(name, SAMPLERS)}")
     return SAMPLERS[name]()

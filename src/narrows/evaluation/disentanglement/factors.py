@@ -68,6 +68,8 @@ def check_known(
             f"columns. Got shape {columns.shape} instead."
         )
     n_factors = columns.shape[1]
+    names = list(getattr(factors, "columns", ()))
+    categorical = [names.index(k) if k in names else k for k in categorical]
     for number in categorical:
         Parameter("categorical", (), Integer(0, n_factors - 1), "").check(owner, number)
     values, levels = np.empty(columns.shape), np.empty(columns.shape, np.int64)
@@ -195,7 +197,7 @@ def _levels(column: np.ndarray, who: str, n_bins: int) -> tuple[np.ndarray, np.n
             _, level = np.unique(_bin(numbers, n_bins), return_inverse=True)
     if not level.any():
         raise ValueError(
-            f"{who} must have at least two values, and it is {column[0]!r} in each row. Leave the column out."
+            f"{who} must have at least two values, and it is {column[0]} in each row. Leave the column out."
         )
     return numbers, level, is_word
 
