@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from recipe_cases import REPRESENTATIVES
 
 import narrows
 from narrows.recipes import RECIPES
@@ -29,10 +30,14 @@ def data(kind: str) -> np.ndarray:
 KINDS = ["vectors", "counts", "binary", "colour"]
 
 
+REPRESENTED = {case.recipe for case in REPRESENTATIVES}
+
+
 @pytest.mark.parametrize(
     ("name", "kind"),
     [
-        (name, kind)
+        # one kind of data is enough for a recipe that does not stand for a seam
+        pytest.param(name, kind, marks=() if name in REPRESENTED or kind in ("vectors", "colour") else pytest.mark.slow)
         for name, recipe in RECIPES.items()
         for kind in KINDS
         if not (recipe.is_tabular if kind == "colour" else recipe.is_visual)
