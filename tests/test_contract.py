@@ -654,7 +654,7 @@ def test_the_model_can_be_used_without_an_estimator(name):
     result = train(parts.model, parts.objective, X, schema, settings)
     assert result.n_epochs == 2
     x = schema.prepare(torch.from_numpy(np.array(X)))
-    assert parts.model.encode(x).shape == (N, 2)
+    assert parts.model.encode(x).shape == (N, n_components)
     assert parts.model.reconstruct(x).shape == x.shape
 
 

@@ -28,6 +28,7 @@ HOOKS = {
     "Bottleneck.project": "a code of real numbers can be anything",
     "Bottleneck.interpolate": "a line suits codes without a geometry",
     "Bottleneck.takes_deferred": "most codes need all outputs of the encoder",
+    "Objective.restart": "a capacity does not grow again after a collapse",
     "Cost.start": "few costs depend on the number of training examples",
     "Sparse.start_at": "most sparse codes have no threshold to learn",
     "Selective.choose": "some codes find their entries without looking at all",

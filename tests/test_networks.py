@@ -38,4 +38,5 @@ def test_units_begin_by_responding_to_what_they_add(likelihood):
     parts = recipes.get("sae").make(infer(X, "test"), 9, k=3, likelihood=likelihood)
     (weight,) = (m.weight for m in parts.model.encoder.modules() if isinstance(m, nn.Linear))
     added = parts.model.decoder.directions[:, :6]
-    torch.testing.assert_close(weight, added / added.norm(dim=1, keepdim=True))
+    units = weight / weight.norm(dim=1, keepdim=True)
+    torch.testing.assert_close(units, added / added.norm(dim=1, keepdim=True))

@@ -917,7 +917,7 @@ def test_a_model_of_tables_is_offered_for_tables_only(visit, people, digits):
     suggested = size.input_value()
     page.get_by_role("radio", name=re.compile("^tableae")).check()
     assert size.input_value() == ""  # its network is as wide as its codes are long
-    page.get_by_role("radio", name=re.compile("^vae")).check()
+    page.get_by_role("radio", name=re.compile("^vae The")).check()
     assert size.input_value() == suggested
     page.get_by_role("button", name="Other data").click()
     stream = io.BytesIO()
