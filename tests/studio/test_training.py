@@ -456,7 +456,7 @@ def test_likelihoods_say_which_columns_they_take(shared):
     for name, taken in kinds.items():
         if taken is not None:
             assert "categorical" not in taken
-            with pytest.raises(ValueError, match="categorical columns such as 'note'|'heteroscedastic' for a table"):
+            with pytest.raises(ValueError, match=r"categorical columns such as 'note'|'heteroscedastic' for a table"):
                 VAE(2, likelihood=name, max_epochs=1).fit(words)
 
 
