@@ -329,7 +329,7 @@ def test_unknown_names_come_with_the_nearest():
         VAE(k=3)
     with pytest.raises(TypeError, match="positional"):
         VAE(2, 4.0)
-    with pytest.raises(ValueError, match=r"Unknown recipe 'vea'. Did you mean 'vae'\? Known: ae, dae, "):
+    with pytest.raises(ValueError, match=r"Unknown recipe 'vea'. Did you mean 'vae'\? Known: aae, ae, "):
         narrows.estimator("vea")
     with pytest.raises(AttributeError, match="module 'narrows' has no attribute 'VEA'"):
         narrows.VEA  # noqa: B018
