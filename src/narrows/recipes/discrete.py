@@ -10,13 +10,12 @@ from narrows.data import Schema
 from narrows.objectives import WeightedObjective
 from narrows.params import Integer, OneOf, Real, Satisfies, either
 from narrows.recipes.assemble import assemble, label_terms
-from narrows.recipes.fields import Components, Conditional, Hidden, LabelWeight, Likelihood, Network
+from narrows.recipes.fields import Components, Conditional, Hidden, KLWarmup, LabelWeight, Likelihood, Network
 from narrows.recipes.registry import Parts, register
 
 _GROUP_SIZE, _N_CATEGORIES = 4, 10  # what "auto" aims at
 
 Commitment = Annotated[float, Real(0), "weight of the distance from the encoder's output to its vectors"]
-Warmup = Annotated[float, Real(0, 0.7), "share of the training in which the weight of the KL grows from 0"]
 
 
 @register(purpose="discrete")
@@ -149,7 +148,7 @@ def catvae(
         "to 10",
     ] = "auto",
     beta: Annotated[float, Real(0), "weight of the KL divergence from the uniform prior; 1 gives the ELBO"] = 1.0,
-    kl_warmup: Warmup = 0.1,
+    kl_warmup: KLWarmup = 0.1,
     conditional: Conditional = False,
     label_weight: LabelWeight = 10.0,
     network: Network = "auto",

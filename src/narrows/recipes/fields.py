@@ -36,6 +36,9 @@ Likelihood = Annotated[
     KeyOf(likelihoods.LIKELIHOODS, ("auto",), available),
     "distribution of the data given the code; 'auto' chooses by the data",
 ]
+Beta = Annotated[float, Real(0), "weight of the KL divergence from the prior; 1 gives the ELBO"]
+KLWarmup = Annotated[float, Real(0, 0.7), "share of the training in which the weight of the KL grows from 0"]
+Warmup = Annotated[float, Real(0, 0.7), "share of the training in which all weights grow from 0"]
 Conditional = Annotated[
     bool, BOOL, "True to give the decoder the label of each example: fit(X, y), then sample(n, y=label)"
 ]

@@ -9,11 +9,8 @@ from narrows.data import Schema
 from narrows.objectives import WeightedObjective
 from narrows.params import Integer, Real
 from narrows.recipes.assemble import assemble, label_terms
-from narrows.recipes.fields import Components, Conditional, Hidden, LabelWeight, Likelihood, Network
+from narrows.recipes.fields import Beta, Components, Conditional, Hidden, KLWarmup, LabelWeight, Likelihood, Network
 from narrows.recipes.registry import Parts, register
-
-Beta = Annotated[float, Real(0), "weight of the KL divergence from the prior; 1 gives the ELBO"]
-Warmup = Annotated[float, Real(0, 0.7), "share of the training in which the weight of the KL grows from 0"]
 
 
 def _assemble(
@@ -45,7 +42,7 @@ def svae(
     n_components: Annotated[int, Integer(2), "number of components: the sphere has one dimension less"] = 3,
     *,
     beta: Beta = 1.0,
-    kl_warmup: Warmup = 0.1,
+    kl_warmup: KLWarmup = 0.1,
     conditional: Conditional = False,
     label_weight: LabelWeight = 10.0,
     network: Network = "auto",
@@ -69,7 +66,7 @@ def poincarevae(
         float, Real(0, open_low=True), "curvature of the space, without its sign; small values make it nearly flat"
     ] = 1.0,
     beta: Beta = 1.0,
-    kl_warmup: Warmup = 0.1,
+    kl_warmup: KLWarmup = 0.1,
     conditional: Conditional = False,
     label_weight: LabelWeight = 10.0,
     network: Network = "auto",
@@ -94,7 +91,7 @@ def hvae(
         int, Integer(1), "steps that move each draw towards the true posterior; each costs a pass of the decoder"
     ] = 3,
     beta: Beta = 1.0,
-    kl_warmup: Warmup = 0.1,
+    kl_warmup: KLWarmup = 0.1,
     conditional: Conditional = False,
     label_weight: LabelWeight = 10.0,
     network: Network = "auto",

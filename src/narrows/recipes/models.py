@@ -10,6 +10,7 @@ from narrows.objectives import AUX_WEIGHT, NeighborEmbedding, WeightedObjective
 from narrows.params import Integer, OneOf, Real, either
 from narrows.recipes.assemble import assemble, label_terms
 from narrows.recipes.fields import (
+    Beta,
     Components,
     Conditional,
     Hidden,
@@ -37,7 +38,6 @@ from narrows.recipes.sparsity import (
     make_code,
 )
 from narrows.recipes.variational import (
-    Beta,
     Bound,
     CapacityNats,
     Draws,

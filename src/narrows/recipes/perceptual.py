@@ -11,7 +11,7 @@ from narrows.data import Schema
 from narrows.objectives import ExampleAdversary, StructuralSimilarity, WeightedObjective
 from narrows.params import Real
 from narrows.recipes.assemble import assemble, label_terms
-from narrows.recipes.fields import Components, Conditional, Hidden, LabelWeight, Likelihood, Network, Start
+from narrows.recipes.fields import Components, Conditional, Hidden, LabelWeight, Likelihood, Network, Start, Warmup
 from narrows.recipes.registry import Parts, register
 
 _N_FEATURES, _WIDTHS = 64, (256,)  # of the opponent's hidden layers, the last of which compares examples
@@ -26,7 +26,7 @@ def vaegan(
         float, Real(0), "weight of the opponent's cost: the distance of its features, and their realism"
     ] = 1.0,
     realism: Annotated[float, Real(0), "weight of looking like data, relative to the distance of the features"] = 1.0,
-    kl_warmup: Annotated[float, Real(0, 0.7), "share of the training in which all weights grow from 0"] = 0.1,
+    kl_warmup: Warmup = 0.1,
     conditional: Conditional = False,
     label_weight: LabelWeight = 10.0,
     network: Network = "auto",
@@ -64,7 +64,7 @@ def msssimvae(
         float, Real(0), "weight of the dissimilarity relative to the mean negative log-likelihood of an entry"
     ] = 1.0,
     beta: Annotated[float, Real(0), "weight of the KL divergence from the prior"] = 1.0,
-    kl_warmup: Annotated[float, Real(0, 0.7), "share of the training in which all weights grow from 0"] = 0.1,
+    kl_warmup: Warmup = 0.1,
     conditional: Conditional = False,
     label_weight: LabelWeight = 10.0,
     network: Network = "auto",

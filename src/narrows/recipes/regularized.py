@@ -29,10 +29,10 @@ from narrows.recipes.fields import (
     Likelihood,
     Network,
     Start,
+    Warmup,
 )
 from narrows.recipes.registry import Parts, register
 
-KLWarmup = Annotated[float, Real(0, 0.7), "share of the training in which all weights grow from 0"]
 _MATCHING = "weight of the distance between codes and prior relative to the mean negative log-likelihood of an entry"
 
 
@@ -44,7 +44,7 @@ def betatcvae(
     tc_weight: Annotated[
         float, Real(0), "weight of the total correlation, which is added to the KL; beta - 1 in the paper"
     ] = 5.0,
-    kl_warmup: KLWarmup = 0.1,
+    kl_warmup: Warmup = 0.1,
     conditional: Conditional = False,
     label_weight: LabelWeight = 10.0,
     network: Network = "auto",
@@ -85,7 +85,7 @@ def dipvae(
     diagonal_weight: Annotated[
         float, Real(0), "weight of the squared differences of the variances from 1, relative to the covariances"
     ] = 1.0,
-    kl_warmup: KLWarmup = 0.1,
+    kl_warmup: Warmup = 0.1,
     conditional: Conditional = False,
     label_weight: LabelWeight = 10.0,
     network: Network = "auto",
@@ -120,7 +120,7 @@ def infovae(
     *,
     beta: Annotated[float, Real(0), "weight of the KL divergence of each posterior; 1 - alpha in the paper"] = 0.1,
     strength: Annotated[float, Real(0), _MATCHING] = 10.0,
-    kl_warmup: KLWarmup = 0.1,
+    kl_warmup: Warmup = 0.1,
     conditional: Conditional = False,
     label_weight: LabelWeight = 10.0,
     network: Network = "auto",

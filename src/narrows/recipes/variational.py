@@ -12,7 +12,6 @@ from narrows.data import ArrayScale, Schema
 from narrows.objectives import Capacity, ImportanceWeighted, Objective, WeightedObjective
 from narrows.params import Integer, OneOf, Real
 
-Beta = Annotated[float, Real(0), "weight of the KL divergence from the prior; 1 gives the ELBO"]
 Warmup = Annotated[
     float, Real(0, 0.7), "share of the training in which the weight of the KL (or the `capacity`) grows from 0"
 ]
