@@ -91,7 +91,9 @@ def test_a_saved_model_is_loaded_where_it_could_not_be_trained(vectors, free, tm
 
 @pytest.mark.parametrize("recipe", [name for name in recipes.available() if name != "tableae"])
 def test_the_weights_of_every_recipe_are_counted_without_memory(digits, recipe):
-    cls, parameters = estimator(recipe), {"network": "mlp", "hidden": (2000, 1000)}
+    cls = estimator(recipe)
+    has_network = "network" in cls().get_params()
+    parameters = {"network": "mlp", "hidden": (2000, 1000)} if has_network else {"width": 2048, "n_blocks": 1}
     model = cls(**parameters)
     model.schema_ = infer(digits[:40], "test")
     parts = outline_parts(cls.recipe, parameters, model.schema_)
