@@ -44,7 +44,8 @@ def open_model(gguf: str) -> tuple[Any, Any]:
 
     path = Path(gguf)
     files = {"pretrained_model_name_or_path": str(path.parent), "gguf_file": path.name}
-    return AutoTokenizer.from_pretrained(**files), AutoModelForCausalLM.from_pretrained(**files, dtype=torch.float32).eval()
+    model = AutoModelForCausalLM.from_pretrained(**files, dtype=torch.float32)
+    return AutoTokenizer.from_pretrained(**files), model.eval()
 
 
 def hook(model: torch.nn.Module) -> narrows.HookedModel:
