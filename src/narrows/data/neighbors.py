@@ -21,6 +21,7 @@ _MAX_EXACT = 2048  # largest number of entries in a row for which the axes are e
 _SAMPLE = 10_000  # rows from which the axes are computed
 _PART = 1 << 16  # rows in a part
 _BLOCK = 1 << 25  # distances in memory at once
+_CELLS = 24  # cells in which a point searches its nearest ones
 
 
 def nearest_rows(flat: Callable[[Tensor], Tensor], n: int, among: Tensor, k: int, metric: str = "euclidean") -> Tensor:
@@ -50,6 +51,38 @@ def nearest_rows(flat: Callable[[Tensor], Tensor], n: int, among: Tensor, k: int
         rows = (part_of == number).nonzero()[:, 0]
         for block in rows.split(max(1, _BLOCK // len(candidates))):
             nearest[block] = candidates[_nearest(points, block, candidates, k)].int()
+    return nearest
+
+
+def nearest_by_cells(points: Tensor, order: Tensor, k: int) -> Tensor:
+    """Return, for each of n points (n x d), about its `k` nearest without itself: n x k integers, unsorted.
+
+    The points are divided into about sqrt(n) cells by the nearest of as many random points. Each point searches its own
+    cell and the nearest ones, so a few neighbours are missed, and the time grows as n sqrt(n).
+
+    Parameters
+    ----------
+    order : the numbers 0 to n - 1 in random order.
+    k : number of nearest points, at least 1 and below n.
+    """
+    centres = points[order[: max(1, round(len(points) ** 0.5))]]
+    squares = centres.square().sum(1)[None]
+    cell_of = torch.cat(
+        [torch.addmm(squares, part, centres.t(), alpha=-2).argmin(1) for part in points.split(_BLOCK // len(centres))]
+    )
+    members = cell_of.argsort().split(torch.bincount(cell_of, minlength=len(centres)).tolist())
+    nearest = torch.empty(len(points), k, dtype=torch.int64)
+    for cell, rows in enumerate(members):
+        if not len(rows):
+            continue
+        found, near = 0, []
+        for other in torch.addmm(squares, centres[cell][None], centres.t(), alpha=-2)[0].argsort().tolist():
+            near.append(members[other])
+            found += len(members[other])
+            if len(near) >= _CELLS and found > k:
+                break
+        candidates = torch.cat(near)
+        nearest[rows] = candidates[_nearest(points, rows, candidates, k)]
     return nearest
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from narrows.evaluation.inspection import Inspection
+from narrows.evaluation.layout import check_method, lay_out
 from narrows.fitted import FittedModel
 from narrows.params import Integer, Parameter
 from narrows.plots import content
@@ -114,8 +115,10 @@ class Plots:
         drawing.draw_lanes(ax, lanes, names, content.scale_name(schema))
         return ax
 
-    def map(self, X: Any, y: Any = None, *, ax: Axes | None = None) -> Axes:
-        """Draw the codes of X as points, coloured by `y`; more than two components are projected onto two (PCA).
+    def map(
+        self, X: Any, y: Any = None, *, method: str = "axes", random_state: int = 0, ax: Axes | None = None
+    ) -> Axes:
+        """Draw the codes of X as points, coloured by `y`; more than two components are laid out on a plane.
 
         Parameters
         ----------
@@ -123,25 +126,30 @@ class Plots:
         y : n labels, the name of a column of X, or None. Words, and at most ten different whole numbers, are classes
             with a colour and a marker each (the ten most frequent words; the rest is "other"). Other numbers are drawn
             on a scale of colours.
+        method : "axes" for the two directions in which codes vary most (PCA), or "neighbors" or "neighbours" for a map
+            on which neighbours stay neighbours, as UMAP makes it (`narrows.evaluation.layout`).
+        random_state : seed of the neighbour map; of more than 20,000 examples, 20,000 are drawn.
 
         Raises
         ------
         ValueError
-            If the model has no codes, or if X or y do not fit it.
+            If the model has no codes, if X or y do not fit it, or if `method` is unknown.
         """
         from narrows.plots import drawing, style
 
         content.check_code(self.model, "plot.map")
+        check_method("plot.map", method)
         y = content.column_or_labels(y, X)
-        plane = self._inspect(X).plane
-        n = len(plane.places)
+        inspection = self._inspect(X)
+        n = inspection.all_codes.shape[0]
         labels = None if y is None else content.map_labels(y, n, "plot.map")
         index = np.arange(n)
         if n > _MAX_POINTS:
             index = np.sort(np.random.default_rng(0).choice(n, _MAX_POINTS, replace=False))
+        plane = lay_out(inspection, method, index, random_state=random_state)
         ax = self._axes(ax, 5.6, 4.8)
         classes = None if labels is None else content.label_classes(labels, style.N_CLASSES)
-        drawing.draw_points(ax, plane.places[index], None if labels is None else labels[index], classes)
+        drawing.draw_points(ax, plane.places, None if labels is None else labels[index], classes)
         style.style_axes(ax, x=plane.names[0], y=plane.names[1], grid="both")
         return ax
 
