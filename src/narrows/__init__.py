@@ -31,6 +31,7 @@ _HOME = {
     "sweep": "narrows.tasks.sweep",
     "load_dataset": "narrows.data.named",
     "hook": "narrows.data.hooks",
+    "write_map": "narrows.report",
     "write_report": "narrows.report",
     "write_units": "narrows.report",
     "tasks": "narrows.tasks",
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
     from narrows.dictionaries import load_dictionary, save_dictionary
     from narrows.estimators import AE, DAE, SAE, VAE, MapAE, TableAE, estimator
     from narrows.evaluation import evaluate, evaluate_rows, recovered_loss
-    from narrows.report import write_report, write_units
+    from narrows.report import write_map, write_report, write_units
     from narrows.tasks.loading import load
     from narrows.tasks.sweep import sweep
 

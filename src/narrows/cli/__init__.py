@@ -8,6 +8,7 @@ from narrows.cli import (  # noqa: F401 (they register their commands)
     fit,
     impute,
     info,
+    map,
     report,
     sample,
     score,

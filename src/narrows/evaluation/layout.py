@@ -15,7 +15,8 @@ other; here all places move at once, each by its gradient divided by the curvatu
     a_ij   = w(i, j) q(i, j)
     b_ij   = g d_i / (n - 1) q(i, j) / (e + |z_i - z_j|^2)
 
-So no place jumps past its neighbours, and a step is a few products of matrices.
+So no place jumps past its neighbours, and a step is a few products of matrices. Before the first step each place moves
+to the mean of its neighbours many times, while the whole keeps its size and shape: this untangles the principal axes.
 """
 
 from __future__ import annotations
@@ -34,18 +35,18 @@ from narrows.params import Integer, OneOf, Parameter
 
 FEWEST = 4  # codes that can be laid out by their neighbours
 METHODS = ("axes", "neighbors", "neighbours")  # of a map
-_NEAREST = 15  # k; UMAP's default
-_REPULSION = 5.0  # g; the number of random pairs that UMAP draws for each pair of neighbours
+_NEAREST = 20  # k
+_REPULSION = 6.0  # g
 _SAMPLE = 64  # random codes by which the repulsion of a step is estimated
 _SOFTENING = 1e-3  # e: equal places have a finite repulsion
-_EARLY = (
-    0.5  # g of the first step; it grows to its full value in the first half, so that groups find their places first
-)
+_EARLY, _RISE = 0.5, 0.8  # g of the first step, and the share of the steps after which it is full: groups settle first
+_SMOOTHINGS = 50  # means of neighbours before the first step
 _MOMENTUM = 0.9
 _START = 4.0  # standard deviation of the start along its widest axis; the final map is a few times as wide
 _NOISE = 0.01
 _BISECTIONS = 32
-_EXACT = 5_000  # codes up to which all distances are computed
+_EXACT = 12_000  # codes up to which all distances are computed
+_FOR_AXES = 10_000  # codes from which the axes of long codes are computed
 _BLOCK = 1 << 22  # numbers in memory at once
 
 
@@ -79,7 +80,7 @@ class NeighborLayout:
     """
 
     def __init__(
-        self, codes: Any, start: np.ndarray, *, n_neighbors: int = _NEAREST, n_steps: int = 200, random_state: int = 0
+        self, codes: Any, start: np.ndarray, *, n_neighbors: int = _NEAREST, n_steps: int = 300, random_state: int = 0
     ) -> None:
         n, start = codes.shape[0], np.asarray(start, dtype=np.float32)
         for name, value, least in (("n_neighbors", n_neighbors, 2), ("n_steps", n_steps, 1)):
@@ -119,14 +120,29 @@ class NeighborLayout:
 
     def advance(self, n_steps: int | None = None) -> np.ndarray:
         """Take `n_steps` of the steps that are left, at most (None: all of them), and return the places."""
+        if not self.n_done:
+            self.places = self._smooth()
         left = self._n_steps - self.n_done
         for _ in range(left if n_steps is None else min(n_steps, left)):
             done = self.n_done / self._n_steps
-            repulsion = _EARLY + (_REPULSION - _EARLY) * min(1.0, 2 * done)
+            repulsion = _EARLY + (_REPULSION - _EARLY) * min(1.0, done / _RISE)
             self._speed = _MOMENTUM * self._speed + self._step(repulsion)
             self.places = self.places + np.float32(1 - done) * self._speed
             self.n_done += 1
         return self.places
+
+    def _smooth(self) -> np.ndarray:
+        """Return the places after means of neighbours, with the covariance of the start.
+
+        These are steps of the power method towards the eigenvectors of the weights' Laplacian, at which UMAP starts.
+        """
+        places, degrees = self.places.astype(np.float64), self._degrees.double().numpy()
+        shape = np.linalg.cholesky(_covariance(places))
+        for _ in range(_SMOOTHINGS):
+            places = self._weights @ places / degrees
+            places -= (degrees * places).sum(0) / degrees.sum()
+            places = np.linalg.solve(np.linalg.cholesky(_covariance(places)), places.T).T
+        return np.asarray(places @ shape.T, dtype=np.float32)
 
     def _step(self, repulsion: float) -> np.ndarray:
         """Return the step of each place (n x 2) at the repulsion g."""
@@ -146,6 +162,12 @@ class NeighborLayout:
             push[rows, 2:] = b_total = b.sum(1, keepdim=True)
             push[rows, :2] = b_total * z[rows] - b @ sample
         return np.asarray((pull + push[:, :2]) / (total + push[:, 2:]))
+
+
+def _covariance(places: np.ndarray) -> np.ndarray:
+    """Return the covariance of places (n x 2), which has an inverse."""
+    covariance = np.cov(places.T)
+    return covariance + max(1e-9 * float(np.trace(covariance)), 1e-300) * np.eye(2)
 
 
 def lay_out(inspection: Inspection, method: str, rows: np.ndarray | None = None, *, random_state: int = 0) -> Plane:
@@ -214,7 +236,7 @@ def neighbor_weights(codes: Any, n_neighbors: int) -> sp.csr_array:
 def _as_points(codes: Any) -> torch.Tensor:
     """Return codes as dense float32 on at most 100 axes, n x l."""
     n = codes.shape[0]
-    shift, axes = leading_axes(_dense(codes[np.sort(np.random.default_rng(0).permutation(n)[:_EXACT])]))
+    shift, axes = leading_axes(_dense(codes[np.sort(np.random.default_rng(0).permutation(n)[:_FOR_AXES])]))
     height = max(1, _BLOCK // codes.shape[1])
     return torch.cat([(_dense(codes[i : i + height]) - shift) @ axes for i in range(0, n, height)])
 

@@ -68,7 +68,7 @@ def write(
     sections: Sequence[Section],
     foot: str,
     scripts: Iterable[str] = (),
-    part: str | None = None,
+    assets: Sequence[str] = (),
 ) -> None:
     """Write a page to `path`, whole or not at all.
 
@@ -77,17 +77,17 @@ def write(
     title : title of the browser's window, text.
     head, foot : HTML before and after the sections.
     scripts : values that several sections share, as `data_script` returns them.
-    part : name of a style sheet and a script of this kind of page, in `assets`; None for no others than all pages have.
+    assets : style sheets and scripts of this kind of page, beside those of all pages: names of files in the folder.
     """
     page = Template(asset("page.html")).substitute(
         title=escape(title),
         version=__version__,
-        style=_colours() + asset("page.css") + (asset(f"{part}.css") if part else ""),
+        style=_colours() + asset("page.css") + "".join(asset(name) for name in assets if name.endswith(".css")),
         head=head,
         sections="\n".join(section.render(i) for i, section in enumerate(sections, 1)),
         scripts="\n".join(scripts),
         foot=foot,
-        script=script() + (asset(f"{part}.js") if part else ""),
+        script=script() + "".join(asset(name) for name in assets if name.endswith(".js")),
     )
     with atomic_path(path) as temporary:
         temporary.write_text(page, encoding="utf-8")

@@ -94,7 +94,7 @@ def write_units(
         head=_head(title, model, survey),
         sections=[_densities(survey), _units(survey, windows, names, values)],
         foot=f"<p>Made by narrows {escape(page.__version__)}. One file, which loads nothing else.</p>",
-        part="units",
+        assets=("units.css", "units.js"),
     )
     return path
 

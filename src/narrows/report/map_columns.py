@@ -1,0 +1,253 @@
+"""Columns of a map's page: what its colours, histograms and table show; the clusters of the map, and their names."""
+
+from __future__ import annotations
+
+import base64
+import itertools
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import scipy.ndimage
+from scipy.cluster.hierarchy import DisjointSet
+
+from narrows.data import EncodedRows
+from narrows.data.frames import Frame
+from narrows.plots import content
+from narrows.plots.cells import format_level
+from narrows.plots.drawing import format_label
+from narrows.report.display import Display
+
+_MOST_COLUMNS = 12  # columns of the data on the page
+_MOST_LEVELS = 60_000  # levels are 16-bit numbers
+_MOST_NAMED = 40  # levels of a column that have a name on the map
+_MISSING = 65_535
+_LABEL_CLASSES = 40  # different whole numbers up to which labels are classes
+_BINS, _WIDTH = 96, 2.0  # cells of the grid of densities along each side, and the width of its kernel, in cells
+_SADDLE = 0.6  # two peaks are one cluster if the density between them is this share of the lower one's
+_SMALLEST = 0.005  # share of the rows in the smallest cluster
+_MEDOID_SAMPLE = 500
+_CLEAR = 0.9  # share of a label from which a cluster is named without the share
+_LEAST_DIFFERENCE = 0.5  # standard deviations of a mean that are worth a word
+
+
+class MapColumn(NamedTuple):
+    """A column of n rows: numbers or levels.
+
+    Attributes
+    ----------
+    name : its name.
+    values : (n,) floats, NaN where missing; or the position of each level in `levels`, -1 where missing.
+    levels : names of the levels; None for numbers.
+    is_date : True for seconds since 1970.
+    """
+
+    name: str
+    values: np.ndarray
+    levels: list[str] | None = None
+    is_date: bool = False
+
+    def pack(self, places: np.ndarray) -> dict[str, Any]:
+        """Return the column as JSON values, with a row in the middle of each level on a map (n x 2)."""
+        if self.levels is None:
+            kind = "date" if self.is_date else "number"
+            dtype = np.float64 if self.is_date else np.float32
+            return {"name": self.name, "kind": kind, "data": pack_array(self.values.astype(dtype))}
+        named = range(len(self.levels)) if len(self.levels) <= _MOST_NAMED else range(0)
+        codes = np.where(self.values < 0, _MISSING, self.values).astype(np.uint16)
+        middles = [medoid(places, np.flatnonzero(self.values == level)) for level in named]
+        packed = {"name": self.name, "kind": "level", "data": pack_array(codes), "levels": self.levels}
+        return packed | {"medoids": middles}
+
+
+def pack_array(values: np.ndarray) -> str:
+    """Return the bytes of an array, little-endian, as base64."""
+    return base64.b64encode(values.astype(values.dtype.newbyteorder("<")).tobytes()).decode("ascii")
+
+
+def label_column(name: str, labels: Any, n: int) -> MapColumn:
+    """Return labels, or any values of n rows, as a column. Words and few whole numbers are levels."""
+    values = content.map_labels(labels, n, "write_map")
+    classes = content.label_classes(values, _LABEL_CLASSES)
+    if classes is None:
+        return MapColumn(name, values.astype(float))
+    levels, codes = np.unique(values, return_inverse=True)
+    if len(levels) > _MOST_LEVELS:
+        raise ValueError(f"The column {name!r} has {len(levels):,} levels; a map takes at most {_MOST_LEVELS:,}.")
+    return MapColumn(name, codes.ravel(), [format_label(level) for level in levels.tolist()])
+
+
+def data_columns(display: Display, more: Mapping[str, Any]) -> list[MapColumn]:
+    """Return the columns of a display's rows, and `more` columns of the same rows by name."""
+    n, view = len(display.rows), display.view
+    columns = [label_column(name, values, n) for name, values in more.items()]
+    taken = {column.name for column in columns}
+    if display.frame is not None:
+        columns += [c for c in _frame_columns(display.frame) if c.name not in taken]
+    elif view is not None and isinstance(display.inspection.X, EncodedRows):
+        for j, column in enumerate(view.columns):
+            cells, is_date = view.cells[:, j], column.kind == "datetime"
+            if column.has_levels:
+                levels = [format_level(column, level) for level in range(len(column.levels) + 1)]
+                columns.append(MapColumn(str(column.name), np.nan_to_num(cells, nan=-1).astype(int), levels))
+            else:
+                columns.append(MapColumn(str(column.name), cells, is_date=is_date))
+    elif display.schema.kind == "vector":
+        flat = np.asarray(display.inspection.X).reshape(n, -1)
+        names = content.entry_names(display.schema)
+        if flat.shape[1] == len(names):
+            label = "" if display.schema.columns else "column "
+            columns += [MapColumn(label + names[j], flat[:, j].astype(float)) for j in range(len(names))]
+    return columns
+
+
+def _frame_columns(frame: Frame) -> list[MapColumn]:
+    columns = []
+    for name in frame.names:
+        cells = frame.cells(name)
+        if cells.type == "bool" and cells.numbers is not None:
+            codes = np.nan_to_num(cells.numbers, nan=-1).astype(int)
+            columns.append(MapColumn(str(name), codes, ["no", "yes"]))
+        elif cells.numbers is not None:
+            columns.append(MapColumn(str(name), cells.numbers, is_date=cells.type == "date"))
+        elif cells.codes is not None and len(cells.values) <= _MOST_LEVELS:
+            columns.append(MapColumn(str(name), cells.codes.astype(int), [str(value) for value in cells.values]))
+    return columns
+
+
+def choose(columns: Sequence[MapColumn], clusters: np.ndarray, first: Sequence[str]) -> list[MapColumn]:
+    """Return at most twelve columns: those named `first`, and those that differ most between the clusters."""
+    kept = [column for column in columns if column.name in first]
+    others = [column for column in columns if column.name not in first]
+    if len(others) + len(kept) > _MOST_COLUMNS:
+        strength = [_separation(column, clusters) for column in others]
+        best = np.argsort(-np.asarray(strength), kind="stable")[: max(0, _MOST_COLUMNS - len(kept))]
+        others = [others[i] for i in np.sort(best)]
+    return kept + others
+
+
+def _separation(column: MapColumn, clusters: np.ndarray) -> float:
+    """Return the share of the variance between clusters, for levels that of the commonest one."""
+    values = column.values.astype(float)
+    if column.levels is not None:
+        codes = column.values[column.values >= 0]
+        values = (column.values == (np.bincount(codes).argmax() if len(codes) else 0)).astype(float)
+    values = np.nan_to_num(values, nan=float(np.nanmean(values)) if np.isfinite(values).any() else 0.0)
+    groups = clusters + 1
+    counts = np.bincount(groups)
+    means = np.bincount(groups, values) / counts.clip(min=1)
+    total = float(values.var())
+    return float((counts * np.square(means - values.mean())).sum() / len(values) / total) if total > 0 else 0.0
+
+
+def medoid(places: np.ndarray, rows: np.ndarray) -> int:
+    """Return the one of `rows` with the smallest sum of distances to the others on a map; -1 without rows."""
+    if not len(rows):
+        return -1
+    sample = rows[:: -(-len(rows) // _MEDOID_SAMPLE)]
+    apart = np.linalg.norm(places[sample][:, None] - places[sample][None], axis=2)
+    return int(sample[apart.sum(1).argmin()])
+
+
+def find_clusters(places: np.ndarray) -> np.ndarray:
+    """Return the cluster of each place on a map (n x 2), the largest first; -1 for places between clusters.
+
+    A cluster is a peak of the density with all cells of a grid from which the steepest way up ends there. Two peaks are
+    one cluster if the density hardly falls between them.
+    """
+    low, high = np.quantile(places, [0.001, 0.999], axis=0)
+    unit = ((places - low) / np.maximum(high - low, 1e-12)).clip(0, 1 - 1e-9)
+    cell = np.ravel_multi_index(tuple((unit * _BINS).astype(int).T), (_BINS, _BINS))
+    counts = np.bincount(cell, minlength=_BINS * _BINS).reshape(_BINS, _BINS).astype(float)
+    width = _WIDTH * max(1.0, (2_000 / len(places)) ** (1 / 4))
+    density = scipy.ndimage.gaussian_filter(counts, width, mode="constant")
+    padded, numbers = np.pad(density, 1, constant_values=-1), np.pad(np.arange(_BINS * _BINS).reshape(_BINS, -1), 1)
+    windows = [(slice(i, i + _BINS), slice(j, j + _BINS)) for i, j in itertools.product(range(3), repeat=2)]
+    steepest = np.stack([padded[w] for w in windows]).argmax(0)
+    up = np.choose(steepest, [numbers[w] for w in windows]).ravel()
+    while (up[up] != up).any():
+        up = up[up]
+    clusters = _merge(up, density.ravel())[cell]
+    values, sizes = np.unique(clusters, return_counts=True)
+    kept = values[np.argsort(-sizes, kind="stable")][: int((sizes >= max(5, _SMALLEST * len(places))).sum())]
+    number = {value: i for i, value in enumerate(kept.tolist())}
+    return np.array([number.get(value, -1) for value in clusters.tolist()])
+
+
+def _merge(peak: np.ndarray, density: np.ndarray) -> np.ndarray:
+    """Return the peak of each cell after peaks with a high saddle between them became one, the higher."""
+    grid = np.arange(len(peak)).reshape(_BINS, _BINS)
+    sides = [(grid[:, :-1], grid[:, 1:]), (grid[:-1], grid[1:]), (grid[:-1, :-1], grid[1:, 1:])]
+    a, b = (np.concatenate([pair[k].ravel() for pair in sides]) for k in range(2))
+    differs = peak[a] != peak[b]
+    a, b = a[differs], b[differs]
+    saddle = np.minimum(density[a], density[b])
+    joined = DisjointSet(np.unique(peak).tolist())
+    highest = {root: root for root in joined}
+    for i in np.argsort(-saddle, kind="stable").tolist():
+        roots = joined[int(peak[a[i]])], joined[int(peak[b[i]])]
+        tops = sorted((highest[root] for root in roots), key=lambda cell: float(density[cell]))
+        if roots[0] != roots[1] and saddle[i] >= _SADDLE * density[tops[0]]:
+            joined.merge(*roots)
+            highest[joined[roots[0]]] = tops[1]
+    return np.array([highest[joined[int(cell)]] for cell in peak])
+
+
+def name_clusters(
+    clusters: np.ndarray, label: MapColumn | None, columns: Sequence[MapColumn], codes: Any, word: str
+) -> list[str]:
+    """Return a name for each cluster: its commonest label, or what distinguishes it from all other rows.
+
+    Parameters
+    ----------
+    label : labels with levels, or None.
+    columns : columns that may distinguish clusters.
+    codes : codes (n x L), which distinguish clusters if no column does; an array or a `scipy.sparse` one.
+    word : word for an entry of a code: "unit" or "component".
+    """
+    names: list[str] = []
+    for cluster in range(clusters.max(initial=-1) + 1):
+        inside = clusters == cluster
+        name = _commonest(label, inside) if label is not None else _differences(columns, codes, inside, word)
+        same = sum(other == name or other.startswith(f"{name} (") for other in names)
+        names.append(f"{name} ({same + 1})" if same else name)
+    return names
+
+
+def _commonest(label: MapColumn, inside: np.ndarray) -> str:
+    assert label.levels is not None
+    codes = label.values[inside]
+    counts = np.bincount(codes[codes >= 0], minlength=len(label.levels))
+    share = counts.max() / max(len(codes), 1)
+    name = label.levels[int(counts.argmax())]
+    return name if share >= _CLEAR else f"{name} {share:.0%}"
+
+
+def _differences(columns: Sequence[MapColumn], codes: Any, inside: np.ndarray, word: str) -> str:
+    """Return the two strongest differences of the rows `inside` from all rows, in words."""
+    found: list[tuple[float, str]] = []
+    for column in columns:
+        if column.levels is None:
+            z = _distance(np.nan_to_num(column.values, nan=float(np.nanmean(column.values))), inside)
+            found.append((abs(z), f"{column.name} {'high' if z > 0 else 'low'}"))
+            continue
+        n_levels = len(column.levels)
+        share = [np.bincount(v[v >= 0], minlength=n_levels) / len(v) for v in (column.values[inside], column.values)]
+        z_levels = (share[0] - share[1]) / np.sqrt((share[1] * (1 - share[1])).clip(1e-3))
+        best = int(z_levels.argmax())
+        found.append((float(z_levels[best]), f"{column.name} {column.levels[best]}"))
+    if not found or max(found)[0] < _LEAST_DIFFERENCE:
+        mean = np.asarray(codes.mean(0)).ravel()
+        spread = np.sqrt((np.asarray((codes * codes).mean(0)).ravel() - mean**2).clip(1e-12))
+        z_codes = (np.asarray(codes[np.flatnonzero(inside)].mean(0)).ravel() - mean) / spread
+        for i in np.argsort(-np.abs(z_codes), kind="stable")[:2].tolist():
+            direction = "" if word == "unit" else " high" if z_codes[i] > 0 else " low"
+            found.append((abs(float(z_codes[i])), f"{word} {i}{direction}"))
+    found.sort(key=lambda pair: -pair[0])
+    strong = [text for strength, text in found[:2] if strength >= _LEAST_DIFFERENCE]
+    return ", ".join(strong or [found[0][1]])
+
+
+def _distance(values: np.ndarray, inside: np.ndarray) -> float:
+    """Return the mean inside minus the mean of all, in standard deviations of all."""
+    return float((values[inside].mean() - values.mean()) / max(float(values.std()), 1e-12))

@@ -1,0 +1,200 @@
+"""The page of a map: what it holds, and what its controls do in a browser."""
+
+import base64
+import json
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from opened_page import Opened
+from typer.testing import CliRunner
+
+import narrows
+from narrows.cli import app
+from narrows.report import write_map
+from narrows.report.map_columns import MapColumn, choose, find_clusters, medoid, name_clusters
+
+KINDS = ["reed", "<b>sand</b>", "stone"]
+
+
+@pytest.fixture(scope="module")
+def frame():
+    rng = np.random.default_rng(0)
+    kind = rng.integers(3, size=240)
+    depth = 4.0 * kind + rng.normal(scale=0.3, size=240)
+    depth[5] = np.nan
+    return pd.DataFrame(
+        {
+            "depth": depth,
+            "width": 2.0 * (kind == 1) + rng.normal(scale=0.3, size=240),
+            "colour": np.where(kind == 2, "grey", "brown"),
+            "kind": np.array(KINDS)[kind],
+            "note": [f"row {i}" for i in range(240)],
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def model(frame):
+    columns = ["depth", "width", "colour"]
+    return narrows.AE(3, hidden=(16,), max_epochs=30, random_state=0).fit(frame[columns])
+
+
+@pytest.fixture(scope="module")
+def path(model, frame, tmp_path_factory):
+    rest = {"note": frame["note"]}
+    out = tmp_path_factory.mktemp("map") / "map.html"
+    return write_map(model, frame[["depth", "width", "colour"]], out, y=frame["kind"], label="kind", columns=rest)
+
+
+def read_values(path):
+    (text,) = re.findall(r'<script type="application/json" class="explorer-data">(.*?)</script>', path.read_text())
+    return json.loads(text)
+
+
+def unpack(text, dtype):
+    return np.frombuffer(base64.b64decode(text), dtype)
+
+
+def test_it_holds_the_columns_and_the_places(path, model, frame):
+    values = read_values(path)
+    columns = {column["name"]: column for column in values["columns"]}
+    assert {"kind", "cluster", "depth", "width", "colour", "note", "surprise, nats", "error"} == set(columns)
+    np.testing.assert_allclose(unpack(columns["depth"]["data"], "<f4"), frame["depth"], rtol=1e-6)
+    levels = columns["kind"]["levels"]
+    assert [levels[i] for i in unpack(columns["kind"]["data"], "<u2")] == frame["kind"].tolist()
+    middles = columns["kind"]["medoids"]
+    assert [frame["kind"][row] for row in middles] == levels
+    assert columns["note"]["medoids"] == []  # too many levels to name
+    assert [view["name"] for view in values["views"]] == ["Neighbours", "Principal axes"]
+    plane = model.transform(frame[["depth", "width", "colour"]])
+    axes = np.stack([unpack(values["views"][1]["places"][k], "<u2") for k in "xy"], 1).astype(float)
+    apart = (np.linalg.norm(v[:, None] - v[None], axis=2).ravel() for v in (axes, plane))
+    assert np.corrcoef(*apart)[0, 1] > 0.95
+    assert "<b>sand" not in path.read_text().split("<script")[0]
+
+
+def test_without_scripts_it_is_a_picture(chromium, path):
+    context = chromium.new_context(java_script_enabled=False)
+    with Opened(context, path) as tab:
+        assert tab.locator(".explorer-still").is_visible()
+        assert not tab.locator("[data-explorer]").is_visible()
+    context.close()
+
+
+def test_filters_follow_each_other(chromium, path, frame):
+    with Opened(chromium, path) as tab:
+        count = tab.locator(".explorer-count p")
+        assert count.inner_text() == "240 rows"
+        tab.locator(".level", has_text="stone").first.click()
+        stones = int((frame["kind"] == "stone").sum())
+        assert count.inner_text() == f"{stones} of 240 rows"
+        colour = tab.locator(".facet", has=tab.locator("figcaption b", has_text=re.compile("^colour$")))
+        assert colour.locator(".level", has_text="brown").locator("output").inner_text() == "0"
+        assert tab.locator(".explorer-table tbody tr").count() == min(stones, 100)
+        bars = tab.locator(".facet", has=tab.locator("figcaption b", has_text=re.compile("^depth$"))).locator(
+            ".bars-of"
+        )
+        box = bars.bounding_box()
+        tab.mouse.move(box["x"] + 2, box["y"] + 9)
+        tab.mouse.down()
+        tab.mouse.move(box["x"] + 0.4 * box["width"], box["y"] + 9)
+        tab.mouse.up()
+        assert count.inner_text() == "0 of 240 rows"  # no stone is so near the surface
+        tab.get_by_role("button", name="Clear all").click()
+        assert count.inner_text() == "240 rows"
+
+
+def test_a_box_selects(chromium, path):
+    with Opened(chromium, path) as tab:
+        tab.get_by_role("button", name="Box").click()
+        stage = tab.locator(".explorer-stage").bounding_box()
+        corners = [
+            (stage["x"] + 1, stage["y"] + 1),
+            (stage["x"] + stage["width"] / 2, stage["y"] + stage["height"] - 1),
+        ]
+        tab.mouse.move(*corners[0])
+        tab.mouse.down()
+        tab.mouse.move(*corners[1])
+        tab.mouse.up()
+        inside = tab.evaluate("document.querySelector('.explorer').explorer.map.x.filter((x) => x < 0.5).length")
+        assert tab.locator(".explorer-count p").inner_text() == f"{inside} of 240 rows"
+        tab.keyboard.press("Escape")
+        assert tab.locator(".explorer-count p").inner_text() == "240 rows"
+
+
+def test_the_pointer_shows_a_row_and_a_switch_shows_the_axes(chromium, path):
+    with Opened(chromium, path, reduced_motion="reduce") as tab:
+        place = "(() => { const { map } = document.querySelector('.explorer').explorer;"
+        a, b = tab.evaluate(f"{place} return map.toScreen(map.x[7], map.y[7]); }})()")
+        stage = tab.locator(".explorer-stage").bounding_box()
+        tab.mouse.move(stage["x"] + a, stage["y"] + b)
+        assert tab.locator(".explorer-tip.on .what").inner_text().startswith("row ")
+        before = tab.evaluate(f"{place} return [map.x[7], map.y[7]]; }})()")
+        tab.get_by_role("button", name="Principal axes").click()
+        assert tab.evaluate(f"{place} return [map.x[7], map.y[7]]; }})()") != before
+        tab.locator(".chooser select").select_option(label="depth")
+        assert tab.evaluate(f"{place} return map.column.name; }})()") == "depth"
+
+
+def test_pictures_of_images(tmp_path, chromium):
+    X, y = narrows.load_dataset("digits", "test")[:2]
+    model = narrows.VAE(4, hidden=(16,), network="mlp", max_epochs=1, random_state=0).fit(X)
+    with Opened(chromium, write_map(model, X[:60], tmp_path / "a.html", y=y[:60], method="axes"), 390) as tab:
+        assert tab.locator(".explorer-table .pictured canvas").count() == 60
+        assert tab.evaluate("document.documentElement.scrollWidth") <= 390
+        assert not tab.locator(".switch", has_text="Neighbours").count()
+
+
+def test_clusters_are_peaks_with_names():
+    rng = np.random.default_rng(0)
+    centres = np.array([[0, 0], [8, 0], [0, 8]])
+    owner = np.repeat([0, 1, 2], [300, 200, 100])
+    places = centres[owner] + rng.normal(size=(600, 2))
+    clusters = find_clusters(places)
+    assert clusters.max() == 2
+    assert (clusters == owner).mean() > 0.95
+    depth = MapColumn("depth", owner == 1.0)
+    kind = MapColumn("kind", (owner == 2).astype(int), ["reed", "stone"])
+    codes = rng.normal(size=(600, 3))
+    codes[owner == 0, 2] += 4
+    assert name_clusters(clusters, None, [depth, kind], codes, "component")[1:] == ["depth high", "kind stone"]
+    label = MapColumn("label", owner, ["a", "b", "c"])
+    assert name_clusters(clusters, label, [], codes, "unit") == ["a", "b", "c"]
+    assert name_clusters(clusters, None, [], codes, "unit")[0] == "unit 2"
+    noise = [MapColumn(f"noise {i}", rng.normal(size=600)) for i in range(14)]
+    assert depth in choose([*noise, depth], clusters, ["noise 3"])
+    line = np.array([[0.0, 0], [1, 0], [2, 0], [9, 0]])
+    assert medoid(line, np.arange(4)) in (1, 2)
+    assert medoid(line, np.array([], int)) == -1
+
+
+def test_bad_arguments_are_refused(model, frame, tmp_path):
+    X = frame[["depth", "width", "colour"]]
+    with pytest.raises(ValueError, match=r"`color` must name a column of the map: .*depth.*Got 'deep'"):
+        write_map(model, X, tmp_path / "a.html", color="deep")
+    with pytest.raises(ValueError, match="method"):
+        write_map(model, X, tmp_path / "a.html", method="umap")
+    with pytest.raises(ValueError, match=r"'tide' of write_map must hold one value for each of 240.*\(3,\)"):
+        write_map(model, X, tmp_path / "a.html", columns={"tide": [1, 2, 3]})
+    with pytest.raises(TypeError, match=r"write_map takes a fitted model\. Got AE"):
+        write_map(narrows.AE(2), X, tmp_path / "a.html")
+    with pytest.raises(FileNotFoundError, match="does not exist"):
+        write_map(model, X, tmp_path / "none/a.html")
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_command_writes_it(model, frame, tmp_path):
+    model.save(tmp_path / "model")
+    frame.to_csv(tmp_path / "rows.csv", index=False)
+    arguments = ["map", str(tmp_path / "model"), str(tmp_path / "rows.csv"), "-o", str(tmp_path / "map.html")]
+    result = CliRunner().invoke(
+        app, [*arguments, "--label", "kind", "--color", "note", "--method", "axes", "--examples", "100"]
+    )
+    assert result.exit_code == 0, result.output
+    values = read_values(tmp_path / "map.html")
+    names = [column["name"] for column in values["columns"]]
+    assert names[0] == "kind"
+    assert names[values["start"]] == "note"  # which the model does not know
+    assert (values["n"], len(values["views"])) == (100, 1)
