@@ -57,6 +57,11 @@ def unpack(text, dtype):
     return np.frombuffer(base64.b64decode(text), dtype)
 
 
+def wait_for(tab, text):
+    """Wait for the number of rows that the page shows, which follows in the next frame."""
+    tab.locator(".explorer-count p").get_by_text(text, exact=True).wait_for(timeout=5000)
+
+
 def test_it_holds_the_columns_and_the_places(path, model, frame):
     values = read_values(path)
     columns = {column["name"]: column for column in values["columns"]}
@@ -76,20 +81,17 @@ def test_it_holds_the_columns_and_the_places(path, model, frame):
 
 
 def test_without_scripts_it_is_a_picture(chromium, path):
-    context = chromium.new_context(java_script_enabled=False)
-    with Opened(context, path) as tab:
+    with Opened(chromium, path, java_script_enabled=False) as tab:
         assert tab.locator(".explorer-still").is_visible()
         assert not tab.locator("[data-explorer]").is_visible()
-    context.close()
 
 
 def test_filters_follow_each_other(chromium, path, frame):
     with Opened(chromium, path) as tab:
-        count = tab.locator(".explorer-count p")
-        assert count.inner_text() == "240 rows"
+        wait_for(tab, "240 rows")
         tab.locator(".level", has_text="stone").first.click()
         stones = int((frame["kind"] == "stone").sum())
-        assert count.inner_text() == f"{stones} of 240 rows"
+        wait_for(tab, f"{stones} of 240 rows")
         colour = tab.locator(".facet", has=tab.locator("figcaption b", has_text=re.compile("^colour$")))
         assert colour.locator(".level", has_text="brown").locator("output").inner_text() == "0"
         assert tab.locator(".explorer-table tbody tr").count() == min(stones, 100)
@@ -101,9 +103,9 @@ def test_filters_follow_each_other(chromium, path, frame):
         tab.mouse.down()
         tab.mouse.move(box["x"] + 0.4 * box["width"], box["y"] + 9)
         tab.mouse.up()
-        assert count.inner_text() == "0 of 240 rows"  # no stone is so near the surface
+        wait_for(tab, "0 of 240 rows")  # no stone is so near the surface
         tab.get_by_role("button", name="Clear all").click()
-        assert count.inner_text() == "240 rows"
+        wait_for(tab, "240 rows")
 
 
 def test_a_box_selects(chromium, path):
@@ -111,17 +113,17 @@ def test_a_box_selects(chromium, path):
         tab.get_by_role("button", name="Box").click()
         stage = tab.locator(".explorer-stage").bounding_box()
         corners = [
-            (stage["x"] + 1, stage["y"] + 1),
-            (stage["x"] + stage["width"] / 2, stage["y"] + stage["height"] - 1),
+            (stage["x"] + 12, stage["y"] + 12),
+            (stage["x"] + stage["width"] / 2, stage["y"] + stage["height"] - 9),
         ]
         tab.mouse.move(*corners[0])
         tab.mouse.down()
         tab.mouse.move(*corners[1])
         tab.mouse.up()
         inside = tab.evaluate("document.querySelector('.explorer').explorer.map.x.filter((x) => x < 0.5).length")
-        assert tab.locator(".explorer-count p").inner_text() == f"{inside} of 240 rows"
+        wait_for(tab, f"{inside} of 240 rows")
         tab.keyboard.press("Escape")
-        assert tab.locator(".explorer-count p").inner_text() == "240 rows"
+        wait_for(tab, "240 rows")
 
 
 def test_the_pointer_shows_a_row_and_a_switch_shows_the_axes(chromium, path):
@@ -159,7 +161,10 @@ def test_clusters_are_peaks_with_names():
     kind = MapColumn("kind", (owner == 2).astype(int), ["reed", "stone"])
     codes = rng.normal(size=(600, 3))
     codes[owner == 0, 2] += 4
-    assert name_clusters(clusters, None, [depth, kind], codes, "component")[1:] == ["depth high", "kind stone"]
+    assert name_clusters(clusters, None, [depth, kind], codes, "component")[1:] == [
+        "depth high",
+        "kind stone, depth low",
+    ]
     label = MapColumn("label", owner, ["a", "b", "c"])
     assert name_clusters(clusters, label, [], codes, "unit") == ["a", "b", "c"]
     assert name_clusters(clusters, None, [], codes, "unit")[0] == "unit 2"

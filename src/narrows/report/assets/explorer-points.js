@@ -34,7 +34,7 @@ class PointPainter {
   /** @param {HTMLCanvasElement} canvas */
   constructor(canvas) {
     this.canvas = canvas;
-    this.context = canvas.getContext("2d");
+    this.context = canvas.getContext("2d", { alpha: false });
   }
 
   /** @param {number} width @param {number} height in pixels of the screen */
