@@ -8,6 +8,10 @@ and map the test images, which they have not seen; `umap-on-test` is fitted on t
 their defaults but for the seed. Times are seconds of processor time, in all threads; that of mapping the test images
 is the median of five. A side that has results is run again only with --again. With --models, narrows' models are
 kept in that folder and fitted only if they are not there.
+
+The jobs of codes compare maps of 16 numbers for each test image, the codes of a small VAE: `narrows.evaluation.layout`,
+which `model.plot.map(X, method="neighbours")` draws, and UMAP, each on its defaults, with three seeds in turn. Their
+measures are about the codes, not about the images.
 """
 
 from __future__ import annotations
@@ -24,10 +28,13 @@ import torch
 from common import RESULTS, SEED, arguments, keep, show
 
 import narrows
+from narrows.evaluation.inspection import Inspection
+from narrows.evaluation.layout import NeighborLayout
 from narrows.evaluation.manifold import neighbour_ranks, preserved
 
 _KS = range(10, 201, 10)
 _VOTES = 10
+_FIRST = 20  # steps to a first layout
 
 
 def evaluate(Z: np.ndarray, T: np.ndarray, y: np.ndarray) -> dict[str, float]:
@@ -127,7 +134,52 @@ SIDES = {
     "ae": by_narrows("ae"),
     "mapae": by_narrows("mapae"),
 }
-JOBS = ("mnist", "fashion-mnist")
+JOBS = ("mnist", "fashion-mnist", "mnist-codes", "fashion-mnist-codes")
+_CODES = "-codes"  # the end of the names of jobs that map codes
+_SEEDS = 3
+
+
+def by_layout(codes: np.ndarray, start: np.ndarray, seed: int) -> np.ndarray:
+    """The layout of narrows, from the principal axes on."""
+    return NeighborLayout(codes, start, random_state=seed).advance()
+
+
+def by_umap_of_codes(codes: np.ndarray, _start: np.ndarray, seed: int) -> np.ndarray:
+    """UMAP of the same codes."""
+    import umap
+
+    return umap.UMAP(random_state=seed, n_jobs=1).fit_transform(codes)
+
+
+CODE_SIDES = {"layout": by_layout, "umap": by_umap_of_codes}
+
+
+def map_codes(name: str, kept: Path | None) -> None:
+    """Map the codes of a VAE of the training images by both sides in turn, and write the results."""
+    train, test = (narrows.load_dataset(name, split) for split in ("train", "test"))
+    folder = None if kept is None else kept / f"{name}{_CODES}"
+    if folder is not None and (folder / "recipe.json").exists():
+        model = narrows.load(folder)
+    else:
+        model = narrows.VAE(16, network="mlp", hidden=(256,), max_epochs=10, random_state=SEED, verbose=2).fit(train.X)
+        if folder is not None:
+            model.save(folder)
+    codes, y = np.asarray(model.transform(test.X)), np.asarray(test.y)
+    start = Inspection(model, test.X[:0], codes=codes).plane.places
+    by_layout(codes[:500], start[:500], 0), by_umap_of_codes(codes[:500], start[:500], 0)  # compiles UMAP
+    first, seconds = clocked(lambda: NeighborLayout(codes, start).advance(_FIRST))
+    sides: dict[str, Any] = {"first": {"steps": _FIRST, "cpu_seconds": seconds, **evaluate(first, codes, y)}}
+    runs: dict[str, list[dict[str, float]]] = {side: [] for side in CODE_SIDES}
+    for seed in range(_SEEDS):
+        for side, place in CODE_SIDES.items():
+            Z, seconds = clocked(lambda place=place, seed=seed: place(codes, start, seed))
+            runs[side].append({"cpu_seconds": seconds, **evaluate(Z, codes, y)})
+            print(f"{name}, {side}, seed {seed}", runs[side][-1], flush=True)
+    for side, measured in runs.items():
+        sides[side] = {key: [run[key] for run in measured] for key in measured[0]}
+    show(sides)
+    setting = {"seeds": _SEEDS, "n_train": len(train.X), "n_test": len(test.X), "threads": torch.get_num_threads()}
+    keep(f"maps_{name}{_CODES}", {**setting, "epochs": model.n_iter_, "sides": sides}, "umap-learn")
 
 
 def main() -> None:
@@ -139,6 +191,9 @@ def main() -> None:
     options = parser.parse_args()
     warnings.filterwarnings("ignore", module="umap")
     for name in options.jobs or JOBS:
+        if name.endswith(_CODES):
+            map_codes(name.removesuffix(_CODES), options.models)
+            continue
         train, test = (narrows.load_dataset(name, split) for split in ("train", "test"))
         path = RESULTS / f"maps_{name}.json"
         results = json.loads(path.read_text())["sides"] if path.exists() else {}

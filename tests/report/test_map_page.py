@@ -163,7 +163,7 @@ def test_clusters_are_peaks_with_names():
     codes[owner == 0, 2] += 4
     assert name_clusters(clusters, None, [depth, kind], codes, "component")[1:] == [
         "depth high",
-        "kind stone, depth low",
+        "stone, depth low",
     ]
     label = MapColumn("label", owner, ["a", "b", "c"])
     assert name_clusters(clusters, label, [], codes, "unit") == ["a", "b", "c"]

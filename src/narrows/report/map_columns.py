@@ -28,6 +28,7 @@ _SADDLE = 0.6  # two peaks are one cluster if the density between them is this s
 _SMALLEST = 0.005  # share of the rows in the smallest cluster
 _MEDOID_SAMPLE = 500
 _CLEAR = 0.9  # share of a label from which a cluster is named without the share
+_SHORT = 3  # letters of a level that says nothing without the name of its column, such as yes
 _LEAST_DIFFERENCE = 0.5  # standard deviations of a mean that are worth a word
 
 
@@ -235,7 +236,9 @@ def _differences(columns: Sequence[MapColumn], codes: Any, inside: np.ndarray, w
         share = [np.bincount(v[v >= 0], minlength=n_levels) / len(v) for v in (column.values[inside], column.values)]
         z_levels = (share[0] - share[1]) / np.sqrt((share[1] * (1 - share[1])).clip(1e-3))
         best = int(z_levels.argmax())
-        found.append((float(z_levels[best]), f"{column.name} {column.levels[best]}"))
+        level = column.levels[best]
+        speaks = len(level) > _SHORT and not level[0].isdigit()  # without the name of its column
+        found.append((float(z_levels[best]), level if speaks else f"{column.name} {level}"))
     if not found or max(found)[0] < _LEAST_DIFFERENCE:
         mean = np.asarray(codes.mean(0)).ravel()
         spread = np.sqrt((np.asarray((codes * codes).mean(0)).ravel() - mean**2).clip(1e-12))

@@ -217,9 +217,10 @@ class ExplorerMap {
       context.strokeStyle = this.colours.raised;
       context.globalAlpha = 0.85;
       context.strokeText(text, at, b);
-      context.globalAlpha = 1;
+      context.globalAlpha = this.rows.left[row] ? 0.5 : 1;
       context.fillStyle = this.colours.ink;
       context.fillText(text, at, b);
+      context.globalAlpha = 1;
     });
   }
 

@@ -221,9 +221,8 @@ class ExplorerTable {
     const { columns } = this.rows;
     const head = make("tr");
     const hasPictures = Boolean(this.pictures.spec);
-    for (const name of [...(hasPictures ? [""] : []), "", ...columns.map((column) => column.name)]) {
-      head.append(make("th", "", name));
-    }
+    for (const name of hasPictures ? ["", ""] : [""]) head.append(make("td", "", name));
+    for (const { name, kind } of columns) head.append(make("th", kind === "level" ? "word" : "", name));
     const lines = this.rows.first(MOST_ROWS).map((row) => {
       const line = make("tr");
       if (hasPictures) {
