@@ -28,6 +28,7 @@ _HOME = {
     "evaluate": "narrows.evaluation",
     "evaluate_rows": "narrows.evaluation",
     "recovered_loss": "narrows.evaluation",
+    "compare": "narrows.tasks.comparison",
     "sweep": "narrows.tasks.sweep",
     "load_dataset": "narrows.data.named",
     "hook": "narrows.data.hooks",
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from narrows.estimators import AE, DAE, SAE, VAE, MapAE, TableAE, estimator
     from narrows.evaluation import evaluate, evaluate_rows, recovered_loss
     from narrows.report import write_map, write_report, write_units
+    from narrows.tasks.comparison import compare
     from narrows.tasks.loading import load
     from narrows.tasks.sweep import sweep
 
