@@ -167,6 +167,8 @@ def test_clusters_are_peaks_with_names():
     ]
     label = MapColumn("label", owner, ["a", "b", "c"])
     assert name_clusters(clusters, label, [], codes, "unit") == ["a", "b", "c"]
+    vague = MapColumn("safe", np.zeros(600, int), ["yes", "no"])  # all clusters have the same
+    assert name_clusters(clusters, vague, [depth, kind], codes, "unit")[1] == "depth high"
     assert name_clusters(clusters, None, [], codes, "unit")[0] == "unit 2"
     noise = [MapColumn(f"noise {i}", rng.normal(size=600)) for i in range(14)]
     assert depth in choose([*noise, depth], clusters, ["noise 3"])

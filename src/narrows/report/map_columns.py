@@ -197,7 +197,9 @@ def _merge(peak: np.ndarray, density: np.ndarray) -> np.ndarray:
 def name_clusters(
     clusters: np.ndarray, label: MapColumn | None, columns: Sequence[MapColumn], codes: Any, word: str
 ) -> list[str]:
-    """Return a name for each cluster: its commonest label, or what distinguishes it from all other rows.
+    """Return a name for each cluster: its commonest label, or what distinguishes it from all rows.
+
+    Labels that few clusters differ by, such as yes and no, are one of the columns.
 
     Parameters
     ----------
@@ -206,22 +208,27 @@ def name_clusters(
     codes : codes (n x L), which distinguish clusters if no column does; an array or a `scipy.sparse` one.
     word : word for an entry of a code: "unit" or "component".
     """
-    names: list[str] = []
-    for cluster in range(clusters.max(initial=-1) + 1):
+    n, names = int(clusters.max(initial=-1)) + 1, list[str]()
+    if label is not None and 2 * len({_commonest(label, clusters == i)[0] for i in range(n)}) < n:
+        columns, label = [label, *columns], None
+    for cluster in range(n):
         inside = clusters == cluster
-        name = _commonest(label, inside) if label is not None else _differences(columns, codes, inside, word)
+        if label is None:
+            name = _differences(columns, codes, inside, word)
+        else:
+            name, share = _commonest(label, inside)
+            name = name if share >= _CLEAR else f"{name} {share:.0%}"
         same = sum(other == name or other.startswith(f"{name} (") for other in names)
         names.append(f"{name} ({same + 1})" if same else name)
     return names
 
 
-def _commonest(label: MapColumn, inside: np.ndarray) -> str:
+def _commonest(label: MapColumn, inside: np.ndarray) -> tuple[str, float]:
+    """Return the commonest label of the rows `inside`, and its share."""
     assert label.levels is not None
     codes = label.values[inside]
     counts = np.bincount(codes[codes >= 0], minlength=len(label.levels))
-    share = counts.max() / max(len(codes), 1)
-    name = label.levels[int(counts.argmax())]
-    return name if share >= _CLEAR else f"{name} {share:.0%}"
+    return label.levels[int(counts.argmax())], float(counts.max() / max(len(codes), 1))
 
 
 def _differences(columns: Sequence[MapColumn], codes: Any, inside: np.ndarray, word: str) -> str:

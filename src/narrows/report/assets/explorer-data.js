@@ -1,7 +1,8 @@
 // The data of a map to explore: typed arrays, and filters that know which rows each of them leaves out.
 
 /**
- * @typedef {{name: string, kind: "number" | "date" | "level", data: string, levels?: string[], medoids?: number[]}} PackedColumn
+ * @typedef {{name: string, kind: "number" | "date" | "level", data: string, levels?: string[],
+ *   medoids?: number[]}} PackedColumn
  * @typedef {{n: number, noun: string, views: {name: string, places: {x: string, y: string}}[], columns: PackedColumn[],
  *   start: number, rows: number[] | null, names: string[] | null, ramp: [number, number, number][],
  *   pictures?: {across: number, width: number, height: number, rows: number[] | null, ink: boolean}}} ExplorerData
@@ -26,7 +27,11 @@ class ExplorerColumn {
     Object.assign(this, { name, kind, levels, medoids, bit });
     const buffer = unpackBytes(data);
     this.values =
-      kind === "level" ? new Uint16Array(buffer) : kind === "date" ? new Float64Array(buffer) : new Float32Array(buffer);
+      kind === "level"
+        ? new Uint16Array(buffer)
+        : kind === "date"
+          ? new Float64Array(buffer)
+          : new Float32Array(buffer);
     /** @type {[number, number] | null} */ this.range = null; // of the filter, of numbers
     /** @type {Set<number>} */ this.chosen = new Set(); // levels of the filter
     this.#setBars();

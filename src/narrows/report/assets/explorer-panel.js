@@ -17,7 +17,10 @@ class ExplorerColours {
     // the darkest colours vanish on a dark ground, the palest on a light one
     const [from, to] = this.isDark ? [0.25, 1] : [0, 0.9];
     const last = ramp.length - 1;
-    this.steps = Array.from({ length: N_BARS }, (_, i) => ramp[Math.round(last * (from + ((to - from) * i) / (N_BARS - 1)))]);
+    this.steps = Array.from(
+      { length: N_BARS },
+      (_, i) => ramp[Math.round(last * (from + ((to - from) * i) / (N_BARS - 1)))],
+    );
   }
 
   /** The colour of a bar of a column. @param {ExplorerColumn} column @param {number} bar */
@@ -105,7 +108,9 @@ class ExplorerHistogram {
     this.isLong = false;
     this.list = this.root.appendChild(make("ul"));
     const draw = () => {
-      const shown = this.isLong ? order.slice(0, 60) : order.slice(0, order.length > MOST_LEVELS + 2 ? MOST_LEVELS : 60);
+      const shown = this.isLong
+        ? order.slice(0, 60)
+        : order.slice(0, order.length > MOST_LEVELS + 2 ? MOST_LEVELS : 60);
       this.lines = shown.map((level) => [level, this.#makeLevel(level)]);
       this.list.replaceChildren(...this.lines.map(([, line]) => line));
     };
@@ -204,7 +209,9 @@ class ExplorerHistogram {
       bar.classList.toggle("off", column.range !== null && (i < column.range[0] || i > column.range[1]));
     });
     const { range } = column;
-    this.note.textContent = range ? `${column.format(column.edge(range[0]))} to ${column.format(column.edge(range[1] + 1))}` : "";
+    this.note.textContent = range
+      ? `${column.format(column.edge(range[0]))} to ${column.format(column.edge(range[1] + 1))}`
+      : "";
   }
 }
 

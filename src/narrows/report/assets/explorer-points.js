@@ -155,6 +155,11 @@ function contourAt(density, height) {
 
 /** Return a place on a side of a cell, in the unit square. @returns {[number, number]} */
 function sidePlace(side, share, a, b) {
-  const [x, y] = [[share, 0], [1, share], [1 - share, 1], [0, 1 - share]][side];
+  const [x, y] = [
+    [share, 0],
+    [1, share],
+    [1 - share, 1],
+    [0, 1 - share],
+  ][side];
   return [(a + x + 0.5) / GRID, (b + y + 0.5) / GRID];
 }

@@ -33,7 +33,10 @@ class ExplorerView {
       `Map of ${groupThousands(this.data.n, 0)} ${this.data.noun}s. Arrow keys move it, + and - zoom, 0 shows all.`,
     );
     const zooms = this.stage.appendChild(make("div", "explorer-zoom"));
-    const buttons = { "+": ["Zoom in", () => this.map.zoomBy(1.6)], "\u2212": ["Zoom out", () => this.map.zoomBy(1 / 1.6)] };
+    const buttons = {
+      "+": ["Zoom in", () => this.map.zoomBy(1.6)],
+      "\u2212": ["Zoom out", () => this.map.zoomBy(1 / 1.6)],
+    };
     buttons["\u2922"] = ["Show all", () => this.map.reset()];
     for (const [text, [label, act]] of Object.entries(buttons)) {
       const button = zooms.appendChild(make("button", "", text));
@@ -68,7 +71,8 @@ class ExplorerView {
     this.map.show(number);
   }
 
-  /** @param {string} label @param {Record<string, string>} names @param {string} first @param {(key: string) => void} act */
+  /** @param {string} label @param {Record<string, string>} names @param {string} first
+   * @param {(key: string) => void} act */
   #makeSwitch(label, names, first, act) {
     const group = this.bar.appendChild(make("div", "switch"));
     group.setAttribute("role", "group");
@@ -135,7 +139,8 @@ class ExplorerView {
     const list = make("dl");
     const chosen = this.map.column;
     const shown = this.rows.columns.filter((column) => column === chosen || column.name !== "cluster").slice(0, 7);
-    for (const column of new Set([chosen, ...shown])) list.append(make("dt", "", column.name), make("dd", "", column.text(row)));
+    for (const column of new Set([chosen, ...shown]))
+      list.append(make("dt", "", column.name), make("dd", "", column.text(row)));
     const title = make("p", "what", `${this.data.noun} ${this.#name(row)}`);
     return picture ? [title, picture, list] : [title, list];
   }
@@ -159,10 +164,13 @@ class ExplorerView {
       const n = this.rows.count();
       const all = groupThousands(this.data.n, 0);
       const { isFiltered } = this.rows;
-      this.count.textContent = isFiltered ? `${groupThousands(n, 0)} of ${all} ${this.data.noun}s` : `${all} ${this.data.noun}s`;
+      this.count.textContent = isFiltered
+        ? `${groupThousands(n, 0)} of ${all} ${this.data.noun}s`
+        : `${all} ${this.data.noun}s`;
       this.clearer.hidden = !isFiltered;
       const what = this.rows.hasSelection ? "selected" : isFiltered ? "filtered" : "";
-      this.tableNote.textContent = `The first ${Math.min(n, MOST_ROWS)} of ${groupThousands(n, 0)} ${what} ${this.data.noun}s`;
+      const shown = `${groupThousands(n, 0)} ${what ? `${what} ` : ""}${this.data.noun}s`;
+      this.tableNote.textContent = n > MOST_ROWS ? `The first ${MOST_ROWS} of ${shown}` : shown;
       this.table.update();
       this.took = performance.now() - start;
     });
