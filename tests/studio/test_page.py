@@ -4,6 +4,7 @@ After each test the console must be empty, and no request may have gone to anoth
 """
 
 import base64
+import csv
 import io
 import os
 import re
@@ -18,6 +19,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from narrows.estimators import load
 from narrows.studio.session import Session
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install playwright")
@@ -36,6 +38,7 @@ PANELS = {
     "counts": ["units", "clean"],
     "series": ["dials", "clean", "outliers"],
     "line": ["map"],
+    "pair": ["models"],
     "none": ["train"],
 }
 AXE = Path(__file__).parent / "vendor" / "axe.min.js"
@@ -91,6 +94,10 @@ def studio(new_session, request, open_people) -> Iterator[Callable[[str], Studio
     servers: dict[str, Studio] = {}
 
     def make_session(name: str) -> Session:
+        if name == "pair":
+            session = new_session("dae")
+            session.open(load(request.getfixturevalue("models")["vae"]), session.current.data, name="vae")
+            return session
         if not name.startswith("people"):
             return new_session(name)
         session = Session()
@@ -193,6 +200,10 @@ def png_file(image: np.ndarray) -> dict:
     stream = io.BytesIO()
     Image.fromarray(np.rint(255 * image).astype(np.uint8)).save(stream, "PNG")
     return {"name": "mine.png", "mimeType": "image/png", "buffer": stream.getvalue()}
+
+
+def read_csv(download) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(Path(download.path()).read_text(encoding="utf-8"))))
 
 
 # Dials
@@ -614,6 +625,11 @@ def test_a_lasso_selects_rows_to_save(visit):
     rows = Path(downloading.value.path()).read_text().split()
     assert len(rows) == n
     assert len(set(rows)) == n
+    with page.expect_download() as downloading:
+        page.get_by_role("button", name="Save CSV").click()
+    table = read_csv(downloading.value)
+    assert [line["row"] for line in table] == rows
+    assert {"label", "vae0", "vae3"} <= set(table[0])
     assert page.locator(".thumbs button").count() == 60
     page.get_by_role("button", name="Clear").click()
     page.get_by_role("button", name="Select all points in view").wait_for()
@@ -740,8 +756,44 @@ def test_search(visit, digits):
     page.locator("input[type=file]").set_input_files(png_file(digits[20]))
     page.get_by_text("Your picture, as the model sees it").wait_for()
     wait_until(page, lambda: "Row 20," in (page.locator(".results button").first.get_attribute("aria-label") or ""))
+    with page.expect_download() as downloading:
+        page.get_by_role("button", name="Save CSV").click()
+    table = read_csv(downloading.value)
+    assert (len(table), table[0]["row"]) == (24, "20")
+    assert float(table[0]["distance"]) <= float(table[1]["distance"])
     page.get_by_role("button", name="Example at the dials").click()
     page.get_by_text("The example at the dials", exact=True).wait_for()
+
+
+def test_models_are_renamed_deleted_and_restored_by_keyboard(visit):
+    page = visit("pair", "#models")
+    page.get_by_role("button", name="Rename vae").focus()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Control+a")
+    page.keyboard.type("<b>Mine</b>")
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Rename <b>Mine</b>").wait_for()
+    assert "<b>Mine</b> (vae)" in page.get_by_label("Model", exact=True).inner_text()
+    assert page.get_by_role("button", name="Delete <b>Mine</b>").count() == 0  # it is open
+    page.get_by_role("button", name="Delete dae").focus()
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.textContent") == "Keep it"
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Delete dae").click()
+    page.get_by_text("stays as it is").wait_for()
+    page.get_by_role("button", name="Delete", exact=True).click()
+    restore = page.get_by_role("button", name="Restore dae")
+    restore.wait_for()
+    assert page.get_by_label("Model", exact=True).count() == 0  # nothing to choose from
+    wait_until(page, lambda: page.evaluate("document.activeElement.textContent") == "Restore")
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Open dae").wait_for()
+    with page.expect_download() as downloading:
+        page.get_by_role("button", name="Save CSV").click()
+    assert list(read_csv(downloading.value)[0]) == ["row", "label", "vae0", "vae1", "vae2", "vae3"]
+    page.get_by_role("button", name="Open dae").click()
+    page.get_by_role("button", name="Open <b>Mine</b>").wait_for()
+    assert page.locator("h1").inner_text() == "Models"
 
 
 def test_report(visit):

@@ -138,13 +138,20 @@ class DataState(BaseModel):
 
 
 class ModelEntry(BaseModel):
-    """A model of this session."""
+    """A model of this session.
+
+    `path` is its folder, if it has one. `trained_here` is true if the folder goes when the model is deleted.
+    """
 
     id: str
     name: str
     recipe: str
     current: bool
     saved: bool
+    data: str | None
+    n_components: int
+    path: str | None
+    trained_here: bool
 
 
 class DatasetEntry(BaseModel):
@@ -191,6 +198,7 @@ class State(BaseModel):
     data: DataState | None
     training: str | None
     models: list[ModelEntry]
+    deleted: list[ModelEntry]
     datasets: list[DatasetEntry]
     recipes: list[RecipeEntry]
     limits: Limits

@@ -1,13 +1,15 @@
-"""Models of the session: shows one of them, or downloads it."""
+"""Models of the session: shows, renames, deletes and restores one of them, or downloads it."""
 
 from __future__ import annotations
 
 import io
 import zipfile
+from typing import Annotated
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, HTTPException, Response
+from pydantic import Field
 
-from narrows.studio.messages import State
+from narrows.studio.messages import Body, State
 from narrows.studio.routes.dependencies import Id, JobsDep, SessionDep, require
 from narrows.studio.routes.responses import document_errors
 from narrows.studio.routes.state import build_state
@@ -17,10 +19,44 @@ from narrows.studio.view import View
 router = APIRouter(prefix="/api/models")
 
 
+class ModelName(Body):
+    """Another name of a model."""
+
+    name: Annotated[str, Field(min_length=1, max_length=100)]
+
+
 @router.post("/{model}/open", responses=document_errors(404, 422))
 def open_model(session: SessionDep, jobs: JobsDep, model: Id) -> State:
     """Show another model of this session."""
-    session.show(_find_view(session, model))
+    session.show(find_view(session, model))
+    return build_state(session, jobs)
+
+
+@router.post("/{model}/rename", responses=document_errors(400, 404, 409, 413, 422))
+def rename_model(session: SessionDep, jobs: JobsDep, model: Id, body: ModelName) -> State:
+    """Give a model of this session another name, which is kept in its folder."""
+    session.rename(find_view(session, model), check_name(body.name))
+    return build_state(session, jobs)
+
+
+@router.delete("/{model}", responses=document_errors(404, 409, 422))
+def delete_model(session: SessionDep, jobs: JobsDep, model: Id) -> State:
+    """Delete a model that is not shown. It can be restored until the studio stops.
+
+    Only then the folder of a model that was trained here is deleted. Folders of other models are never deleted.
+    """
+    view = find_view(session, model)
+    try:
+        session.delete(view)
+    except ValueError as error:
+        raise HTTPException(409, str(error)) from None
+    return build_state(session, jobs)
+
+
+@router.post("/{model}/restore", responses=document_errors(404, 422))
+def restore_model(session: SessionDep, jobs: JobsDep, model: Id) -> State:
+    """Put a deleted model back into the list."""
+    session.restore(require(session.deleted.get(model), "There is no such deleted model."))
     return build_state(session, jobs)
 
 
@@ -37,7 +73,7 @@ def open_model(session: SessionDep, jobs: JobsDep, model: Id) -> State:
 )
 def download_model(session: SessionDep, model: Id) -> Response:
     """Return a model's folder as a zip file; "current" is the model that is shown."""
-    view = _find_view(session, model)
+    view = find_view(session, model)
     path = view.path
     if path is None:
         path = session.folder / "downloads" / view.id
@@ -53,6 +89,15 @@ def download_model(session: SessionDep, model: Id) -> Response:
     return Response(stream.getvalue(), media_type="application/zip", headers=headers)
 
 
-def _find_view(session: Session, model_id: str) -> View:
+def check_name(text: str) -> str:
+    """Return a name without what cannot be printed; answer 422 if nothing is left."""
+    name = "".join(c for c in text if c.isprintable()).strip()
+    if not name:
+        raise HTTPException(422, "A name needs a letter, a digit or another sign that can be seen.")
+    return name
+
+
+def find_view(session: Session, model_id: str) -> View:
+    """Return the view of an id, or the one that is shown for "current"; answer 404 if there is none."""
     view = session.current if model_id == "current" else session.views.get(model_id)
     return require(view, "There is no such model.")

@@ -19,6 +19,7 @@ const PANELS = {
   search: { title: "Search", load: () => import("./search.js") },
   train: { title: "Train", load: () => import("./train/panel.js") },
   report: { title: "Report", load: () => import("./report.js") },
+  models: { title: "Models", load: () => import("./models/panel.js") },
 };
 
 /** @param {string} id */
@@ -83,9 +84,9 @@ async function load(panel) {
   if (!isSame) {
     removePanels(before, state);
     replaceCode(before, state);
-    renderSidebar();
     verdict = createVerdict(app);
   }
+  renderSidebar();
   if (panel && readHash().panel !== panel) app.go(panel);
   else await showPanel();
 }
@@ -120,8 +121,8 @@ async function reconnect() {
 
 /** List the names of the panels that the model has. */
 function panelNames() {
-  const can = app.state.model?.can ?? [];
-  return Object.keys(PANELS).filter((name) => name === "train" || can.includes(name));
+  const shown = ["train", ...(app.state.model ? ["models", ...app.state.model.can] : [])];
+  return Object.keys(PANELS).filter((name) => shown.includes(name));
 }
 
 function renderSidebar() {
