@@ -721,11 +721,45 @@ def test_units(visit, digits):
     page.get_by_text("for row 5, strongest first").wait_for()
     assert page.locator(".wall button").count() <= 4  # k = 4
     page.get_by_role("button", name="All units").click()
-    page.get_by_text("24 units.").wait_for()
+    page.get_by_text("24 units.", exact=True).wait_for()
     # a picture that is pasted
     content = base64.b64encode(png_file(digits[5])["buffer"]).decode()
     page.evaluate(PASTE, content)
     page.get_by_text("for your picture, strongest first").wait_for()
+
+
+def test_units_are_named_found_and_turned_together(visit, models):
+    page = visit("sae", "#units")
+    page.locator(".similar button").first.wait_for()
+    unit = int(page.locator(".detail h2").inner_text().split()[1])
+    active = page.locator(".activations .note").inner_text()
+    assert sum(int(n.replace(",", "")) for n in re.findall(r"\d[\d,]*", active)) == 200
+    assert page.locator(".detail .fill-levels li").count() == 10
+    field = page.get_by_label("Your name for it")
+    field.fill("left <i>loop</i>")
+    page.keyboard.press("Enter")
+    page.locator(f"#unit-{unit} b", has_text="left <i>loop</i>").wait_for()
+    assert load(models["sae"]).unit_names_ == {unit: "left <i>loop</i>"}
+    # two units at once: the one that was turned stays when another one is opened
+    slider = page.locator(".detail input[type=range]")
+    slider.focus()
+    page.keyboard.press("End")
+    page.locator(".similar button").first.focus()
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name=f"Leave unit {unit} as it is").wait_for()
+    other = int(page.locator(".detail h2").inner_text().split()[1])
+    page.get_by_alt_text(f"Row 0, with unit {unit}, {other} changed").wait_for()
+    page.get_by_role("button", name=f"Leave unit {unit} as it is").click()
+    page.get_by_alt_text(f"Row 0, with unit {other} changed").wait_for()
+    # the name is found, and taken away again
+    page.get_by_label("Find").fill("LOOP")
+    page.get_by_text("1 of 24 units.").wait_for()
+    page.locator(f"#unit-{unit}").click()
+    wait_until(page, lambda: field.input_value() == "left <i>loop</i>")
+    field.fill("")
+    page.get_by_role("button", name="Save the name").click()
+    page.locator(f"#unit-{unit} b", has_text=f"unit {unit}").wait_for()
+    assert not (models["sae"] / "notes.json").exists()
 
 
 @pytest.mark.parametrize("name", ["vae", "table"])

@@ -43,7 +43,10 @@ export interface Prediction {
   gap: number | null;
 }
 export interface Encoded { code: number[]; reconstruction: Example; example: Example }
-export interface Unit { unit: number; rate: number; strength: number; highest: number; top: number[]; effect: string; activation?: number }
+export interface Unit {
+  unit: number; name: string; label: string | null; rate: number; strength: number; highest: number; top: number[]; effect: string;
+  activation?: number;
+}
 export interface Column {
   name: string; kind: string; kinds: string[]; use: boolean; description: string; problem: string | null; missing: number;
   distinct: number; examples: string[];
