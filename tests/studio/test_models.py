@@ -1,13 +1,16 @@
 """Models of a session: they are renamed, deleted and restored, their rows are written to files."""
 
+import base64
 import csv
 import io
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from narrows import storage
+from narrows import VAE, storage
 from narrows.estimators import load
+from narrows.evaluation import evaluate
 from narrows.studio.data import Colour, Data
 from narrows.studio.session import Session
 
@@ -146,3 +149,62 @@ def test_an_invalid_export(shared, body, code, message):
     answer = shared("vae").post("/api/export", json=body)
     assert answer.status_code == code
     assert message in answer.json()["detail"]
+
+
+@pytest.fixture
+def pair(client_of, models, digits, table):
+    """A client whose session has a VAE on digits, which is open, a DAE and an SAE on digits, and a VAE on a table."""
+    session = Session()
+    data = Data("digits", digits[:200], Colour.from_column(np.arange(200) % 10))
+    for name, examples in (("table", Data("table", table)), ("dae", data), ("sae", None), ("vae", data)):
+        session.open(load(models[name]), examples, name=name)
+    with client_of(session) as client:
+        yield client, {view.name: view.id for view in session.views.values()}
+    session.close()
+
+
+def test_two_models_on_the_same_rows(pair, models, digits):
+    client, ids = pair
+    answer = client.get(f"/api/compare/{ids['sae']}").json()
+    vae, sae = (load(models[name]) for name in ("vae", "sae"))
+    measures = {line["name"]: line for line in answer["measures"]}
+    expected = evaluate(vae, digits[:200], np.arange(200) % 10, beside=sae, measures=["mse", "psnr", "knn_accuracy"])
+    for name in ("mse", "psnr", "knn_accuracy"):
+        row = expected.rows[name]
+        assert measures[name]["values"] == pytest.approx([row.value, row.other], rel=1e-4)
+        assert measures[name]["better"] == row.better
+    assert measures["elbo"]["values"][1] is None  # an SAE has none
+    assert measures["l0"]["values"] == [None, pytest.approx(evaluate(sae, digits[:200], measures=["l0"])["l0"])]
+    assert [model["title"] for model in answer["models"]] == ["VAE", "SAE"]
+    assert [len(model["dials"]) for model in answer["models"]] == [4, 6]
+    rows = client.get(f"/api/compare/{ids['sae']}/rows?rows=9,3").json()
+    assert [(row["row"], row["label"]) for row in rows] == [(9, "9"), (3, "3")]
+    for place, model in enumerate((vae, sae)):
+        made = 255 * np.clip(model.reconstruct(digits[[9, 3]]), 0, 1)
+        for row, picture in zip(rows, made, strict=True):
+            uri = row["reconstructions"][place]["picture"].partition(",")[2]
+            np.testing.assert_allclose(np.asarray(Image.open(io.BytesIO(base64.b64decode(uri)))), picture, atol=1)
+
+
+def test_models_of_other_examples_are_not_compared(pair):
+    client, ids = pair
+    refused = client.get(f"/api/compare/{ids['table']}")
+    assert refused.status_code == 422
+    assert "vae and table cannot be compared: one takes 8 x 8" in refused.json()["detail"]
+    assert client.get("/api/compare/0").status_code == 404
+    assert client.get(f"/api/compare/{ids['dae']}/rows?rows=200").status_code == 404
+
+
+def test_models_with_their_own_scales_are_no_contest(client_of, models, table):
+    session = Session()
+    for name, rows in (("other", 10 * table), ("table", table)):
+        model = (
+            load(models["table"]) if name == "table" else VAE(2, hidden=(8,), max_epochs=1, random_state=0).fit(rows)
+        )
+        session.open(model, Data("table", table), name=name)
+    other = next(view for view in session.views.values() if view.name == "other")
+    with client_of(session) as client:
+        measures = {line["name"]: line for line in client.get(f"/api/compare/{other.id}").json()["measures"]}
+    assert (measures["mse"]["better"], measures["trustworthiness"]["better"]) == (0, 1)
+    assert measures["mse"]["words"].endswith("each model has its own scale")
+    session.close()

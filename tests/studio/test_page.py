@@ -38,7 +38,7 @@ PANELS = {
     "counts": ["units", "clean"],
     "series": ["dials", "clean", "outliers"],
     "line": ["map"],
-    "pair": ["models"],
+    "pair": ["models", "compare"],
     "none": ["train"],
 }
 AXE = Path(__file__).parent / "vendor" / "axe.min.js"
@@ -828,6 +828,23 @@ def test_models_are_renamed_deleted_and_restored_by_keyboard(visit):
     page.get_by_role("button", name="Open dae").click()
     page.get_by_role("button", name="Open <b>Mine</b>").wait_for()
     assert page.locator("h1").inner_text() == "Models"
+
+
+def test_two_models_are_compared_on_the_same_rows(visit):
+    page = visit("pair", "#compare")
+    page.get_by_role("heading", name="Dials of dae").wait_for()
+    assert page.locator(".pairs img").count() == 3 * 8
+    values = page.locator(".measures tbody tr", has=page.get_by_role("rowheader", name="mse", exact=True)).locator("td")
+    assert all(re.fullmatch(r"[\d.]+", text) for text in values.all_inner_texts()[:2])
+    best = int(float(values.nth(0).inner_text()) > float(values.nth(1).inner_text()))
+    assert values.nth(best).locator("b").count() == 1
+    assert page.locator(".compared-dials li").count() == 4
+    page.get_by_text("This DAE has no codes, so it has no dials.").wait_for()
+    first = page.locator(".pairs img").first.get_attribute("src")
+    page.get_by_label("From row").fill("5")
+    page.keyboard.press("Enter")
+    wait_until(page, lambda: page.locator(".pairs img").first.get_attribute("src") != first)
+    assert page.locator(".pairs img").nth(8).get_attribute("alt").startswith("Row 5, ")
 
 
 def test_report(visit):

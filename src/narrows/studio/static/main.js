@@ -19,6 +19,7 @@ const PANELS = {
   search: { title: "Search", load: () => import("./search.js") },
   train: { title: "Train", load: () => import("./train/panel.js") },
   report: { title: "Report", load: () => import("./report.js") },
+  compare: { title: "Compare", load: () => import("./compare/panel.js") },
   models: { title: "Models", load: () => import("./models/panel.js") },
 };
 
@@ -121,7 +122,10 @@ async function reconnect() {
 
 /** List the names of the panels that the model has. */
 function panelNames() {
-  const shown = ["train", ...(app.state.model ? ["models", ...app.state.model.can] : [])];
+  const { model, data, models } = app.state;
+  const shown = ["train", ...(model?.can ?? [])];
+  if (model) shown.push("models");
+  if (data && models.length > 1) shown.push("compare");
   return Object.keys(PANELS).filter((name) => shown.includes(name));
 }
 

@@ -53,12 +53,12 @@ export class UnitDetail {
       ...this.#additions(info),
       h("h3", null, "Turn it up"),
       this.turning.element,
-      h("h3", null, "Top examples"),
-      this.#topExamples(info.top),
       h("h3", null, "Activations where it is active"),
       createHistogram(info.histogram),
       ...this.#labelShares(info),
       ...this.#similarUnits(info.similar),
+      h("h3", null, "Top examples"),
+      this.#topExamples(info.top),
     );
     await this.turning.open(info, row);
   }
