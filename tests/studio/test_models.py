@@ -208,3 +208,15 @@ def test_models_with_their_own_scales_are_no_contest(client_of, models, table):
     assert (measures["mse"]["better"], measures["trustworthiness"]["better"]) == (0, 1)
     assert measures["mse"]["words"].endswith("each model has its own scale")
     session.close()
+
+
+def test_rows_of_a_sample_also_have_their_number_in_the_file(client_of, models, digits):
+    session = Session()
+    session.open(load(models["vae"]), Data("digits", digits[:100]).subsample(30), name="vae")
+    with client_of(session) as client:
+        rows = read_csv(client.post("/api/export", json={"parts": ["codes"]}))
+    numbers = [int(row["row_of_file"]) for row in rows]
+    assert len(numbers) == 30
+    code = [float(rows[17][f"vae{i}"]) for i in range(4)]
+    np.testing.assert_allclose(code, load(models["vae"]).transform(digits[[numbers[17]]])[0], rtol=1e-4)
+    session.close()

@@ -815,6 +815,7 @@ def test_models_are_renamed_deleted_and_restored_by_keyboard(visit):
     page.keyboard.press("Escape")
     page.get_by_role("button", name="Delete dae").click()
     page.get_by_text("stays as it is").wait_for()
+    assert list_violations(page) == []
     page.get_by_role("button", name="Delete", exact=True).click()
     restore = page.get_by_role("button", name="Restore dae")
     restore.wait_for()
