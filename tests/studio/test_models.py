@@ -116,6 +116,13 @@ def test_codes_scores_and_labels_as_csv(shared, models, digits):
     assert len(read_csv(shared("vae").post("/api/export", json={"parts": ["codes"]}))) == 200
 
 
+def test_numbers_of_vectors_are_those_of_the_user(shared, table):
+    rows = read_csv(shared("table").post("/api/export", json={"parts": ["columns"]}))
+    written = [[float(row[f"column {i}"]) for i in range(1, 5)] for row in rows]
+    np.testing.assert_array_equal(written, table)
+    assert [row["group"] for row in rows[:2]] == ["b", "a"]
+
+
 def test_cells_of_a_table_without_formulas(client_of, people, people_models, open_people):
     pyarrow = pytest.importorskip("pyarrow.parquet", reason="needs the extra `tables`")
     frame = people.assign(user=[f"=HYPERLINK({i})" for i in range(len(people))], row="mine")

@@ -614,6 +614,8 @@ def test_units_are_named_and_found(client_of, models, digits, tmp_path):
         seldom = [rates[unit] for unit in find("", "seldom") if rates[unit]]
         assert seldom == sorted(seldom)
         assert client.get(f"/api/units/{7}").json()["name"] == "UpperArc"
+        dials = {dial["component"]: dial["label"] for dial in client.get("/api/dials").json()["dials"]}
+        assert (dials[3], dials[7], dials[0]) == ("a loop", "UpperArc", "")
         client.put("/api/units/3/name", json={"name": " "})
         client.put("/api/units/3/name", json={"name": ""})  # it has none to lose
         assert load(tmp_path / "sae").unit_names_ == {7: "UpperArc"}

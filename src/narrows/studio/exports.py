@@ -52,9 +52,10 @@ def collect_columns(
             add("file", np.array([data.files[row] for row in rows], dtype=object))
         if data.labels is not None:
             add("label", data.labels.get_rows(rows).to_cells())
-        taken = [] if view.is_series else [(name, view.get_column(name)) for name in view.columns or ()]
-        for name, colour in [*data.columns.items(), *taken]:
+        for name, colour in data.columns.items():
             add(name, colour.get_rows(rows).to_cells())
+        for name, values in _list_cells(view, rows).items():
+            add(name, values)
     if "scores" in parts:
         add("score", view.scores[rows])
     if "codes" in parts:
@@ -63,6 +64,17 @@ def collect_columns(
         for name, values in zip(names, as_dense(view.all_codes[rows]).T, strict=True):
             add(name, values.astype(np.float32, copy=False))
     return columns
+
+
+def _list_cells(view: View, rows: np.ndarray) -> dict[str, np.ndarray]:
+    """Return the columns that the model takes, (k,) each; none for images and series."""
+    assert view.data is not None
+    if view.columns is None or view.is_series:
+        return {}
+    if view.is_table:
+        return {name: view.get_column(name).get_rows(rows).to_cells() for name in view.columns}
+    numbers = np.asarray(view.data.get_rows(rows))  # the page has them in single precision
+    return dict(zip(view.columns, numbers.T, strict=True))
 
 
 def _check_codes(view: View, n_rows: int) -> None:
