@@ -227,3 +227,29 @@ def test_rows_of_a_sample_also_have_their_number_in_the_file(client_of, models, 
     code = [float(rows[17][f"vae{i}"]) for i in range(4)]
     np.testing.assert_allclose(code, load(models["vae"]).transform(digits[[numbers[17]]])[0], rtol=1e-4)
     session.close()
+
+
+def test_models_that_an_earlier_studio_kept_are_opened_with_the_rows_that_are_shown(
+    client_of, models, digits, tmp_path
+):
+    for name, folder in (("vae", "b"), ("table", "a"), ("dae", "now")):
+        load(models[name]).save(tmp_path / folder)
+    storage.write_notes(tmp_path / "b", storage.Notes(name="Bee"))
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken/recipe.json").write_text("{")
+    session = Session(keep=tmp_path)
+    session.open(load(tmp_path / "now"), Data("digits", digits[:50]), name="now", path=tmp_path / "now")
+    with client_of(session) as client:
+        kept = client.get("/api/models/kept").json()
+        assert [(entry["folder"], entry["name"], entry["recipe"]) for entry in kept] == [
+            ("a", "a", "vae"),
+            ("b", "Bee", "vae"),
+        ]
+        state = client.post("/api/models/kept/b/open").json()
+        assert (state["model"]["name"], state["data"]["n"], state["model"]["saved"]) == ("Bee", 50, True)
+        state = client.post("/api/models/kept/a/open").json()
+        assert (state["model"]["name"], state["data"]) == ("a", None)  # it does not take images
+        assert client.get("/api/models/kept").json() == []
+        for folder in ("b", "broken", "..", "%2e%2e%2fx"):
+            assert client.post(f"/api/models/kept/{folder}/open").status_code in (404, 405, 422)
+    session.close()

@@ -94,6 +94,8 @@ def studio(new_session, request, open_people) -> Iterator[Callable[[str], Studio
     servers: dict[str, Studio] = {}
 
     def make_session(name: str) -> Session:
+        if name == "keep":
+            return Session(keep=request.getfixturevalue("models")["vae"].parent)
         if name == "pair":
             session = new_session("dae")
             session.open(load(request.getfixturevalue("models")["vae"]), session.current.data, name="vae")
@@ -829,6 +831,18 @@ def test_models_are_renamed_deleted_and_restored_by_keyboard(visit):
     page.get_by_role("button", name="Open dae").click()
     page.get_by_role("button", name="Open <b>Mine</b>").wait_for()
     assert page.locator("h1").inner_text() == "Models"
+
+
+def test_a_model_that_was_kept_earlier_is_opened(visit):
+    page = visit("keep", "#models")
+    page.get_by_text("No model is open.").wait_for()
+    assert list_violations(page) == []
+    page.get_by_role("button", name="Open vae").click()
+    page.locator(".model-list .badge").wait_for()
+    assert page.locator(".model-list .current h2").inner_text().split()[0] == "vae"
+    assert page.get_by_role("button", name="Open vae").count() == 0
+    page.get_by_role("link", name="Dials").click()
+    wait_for_dials(page)
 
 
 def test_two_models_are_compared_on_the_same_rows(visit):

@@ -189,7 +189,7 @@ class Limits(BaseModel):
 
 
 class State(BaseModel):
-    """Everything that the page needs at its start."""
+    """Everything that the page needs at its start. `keeps` is true if models are kept when the studio stops."""
 
     version: int
     instance: str
@@ -197,6 +197,7 @@ class State(BaseModel):
     model: ModelState | None
     data: DataState | None
     training: str | None
+    keeps: bool
     models: list[ModelEntry]
     deleted: list[ModelEntry]
     datasets: list[DatasetEntry]

@@ -61,6 +61,15 @@ class Session:
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
+    def list_kept(self) -> list[Path]:
+        """Return the folders of models in `keep` that are neither open nor deleted, by name."""
+        if self.keep is None or not self.keep.is_dir():
+            return []
+        views = [*self.views.values(), *self.deleted.values()]
+        known = {view.path.resolve() for view in views if view.path} | {path.resolve() for path in self._doomed}
+        folders = sorted(path.parent for path in self.keep.glob(f"*/{storage.RECIPE}"))
+        return [folder for folder in folders if folder.resolve() not in known]
+
     def open(
         self, model: Estimator, data: Data | None, *, name: str, path: Path | None = None, is_saved: bool = False
     ) -> View:

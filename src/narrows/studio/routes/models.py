@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import io
 import zipfile
+from dataclasses import replace
 from typing import Annotated
 
-from fastapi import APIRouter, HTTPException, Response
-from pydantic import Field
+from fastapi import APIRouter, HTTPException, Path, Response
+from pydantic import BaseModel, Field
 
+from narrows import storage
+from narrows.estimators import estimator, load
 from narrows.studio.messages import Body, State
 from narrows.studio.routes.dependencies import Id, JobsDep, SessionDep, require
 from narrows.studio.routes.responses import document_errors
@@ -17,12 +20,50 @@ from narrows.studio.session import Session
 from narrows.studio.view import View
 
 router = APIRouter(prefix="/api/models")
+_MAX_KEPT = 200  # models of earlier studios that are listed
+FolderName = Annotated[str, Path(max_length=255)]
 
 
 class ModelName(Body):
     """Another name of a model."""
 
     name: Annotated[str, Field(min_length=1, max_length=100)]
+
+
+class KeptModel(BaseModel):
+    """A model that an earlier studio kept: its folder, its name, and its recipe."""
+
+    folder: str
+    name: str
+    recipe: str
+
+
+@router.get("/kept", responses=document_errors(422))
+def list_kept_models(session: SessionDep) -> list[KeptModel]:
+    """Return the models in the folder that `--keep` names which are not in the list of this session, 200 at most."""
+    kept = []
+    for folder in session.list_kept()[:_MAX_KEPT]:
+        try:
+            recipe = estimator(storage.describe(folder)["recipe"]).recipe.name
+            name = storage.read_notes(folder).name or folder.name
+        except (ValueError, OSError):  # it is damaged, or no autoencoder
+            continue
+        kept.append(KeptModel(folder=folder.name, name=name, recipe=recipe))
+    return kept
+
+
+@router.post("/kept/{folder}/open", responses=document_errors(404, 409, 422))
+def open_kept_model(session: SessionDep, jobs: JobsDep, folder: FolderName) -> State:
+    """Show a model that an earlier studio kept, with the rows that are shown if they fit it."""
+    path = require(next((p for p in session.list_kept() if p.name == folder), None), "There is no such kept model.")
+    model, current = load(path), session.current
+    name = storage.read_notes(path).name or path.name
+    data = None if current is None or current.data is None else replace(current.data, X=current.given)
+    try:
+        session.open(model, data, name=name, path=path, is_saved=True)
+    except (ValueError, TypeError):  # other rows, which it does not take
+        session.open(model, None, name=name, path=path, is_saved=True)
+    return build_state(session, jobs)
 
 
 @router.post("/{model}/open", responses=document_errors(404, 422))

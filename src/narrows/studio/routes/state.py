@@ -85,6 +85,7 @@ def build_state(session: Session, jobs: Jobs) -> State:
         model=_describe_model(view, jobs) if view else None,
         data=_describe_data(view) if view and view.data else None,
         training=running.id if running else None,
+        keeps=session.keep is not None,
         models=[_describe_entry(session, v) for v in list(session.views.values())],
         deleted=[_describe_entry(session, v) for v in list(session.deleted.values())],
         datasets=_list_datasets(),

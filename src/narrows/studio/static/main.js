@@ -122,9 +122,9 @@ async function reconnect() {
 
 /** List the names of the panels that the model has. */
 function panelNames() {
-  const { model, data, models } = app.state;
+  const { model, data, models, keeps } = app.state;
   const shown = ["train", ...(model?.can ?? [])];
-  if (model) shown.push("models");
+  if (model || keeps) shown.push("models");
   if (data && models.length > 1) shown.push("compare");
   return Object.keys(PANELS).filter((name) => shown.includes(name));
 }

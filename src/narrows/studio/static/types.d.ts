@@ -26,7 +26,7 @@ export interface Parameter { name: string; default: unknown; help: string; must_
 export interface Recipe { name: string; summary: string; tabular: boolean; parameters: Parameter[] }
 export interface State {
   version: number; instance: string; narrows: string; model: Model | null; data: Data | null; training: string | null;
-  models: ModelEntry[]; deleted: ModelEntry[];
+  keeps: boolean; models: ModelEntry[]; deleted: ModelEntry[];
   datasets: { name: string; summary: string; n: number }[];
   recipes: Recipe[]; limits: { upload_bytes: number; dials: number; rows: number };
 }

@@ -6,10 +6,14 @@ import { formatCount } from "../format.js";
 
 /** @import {App, ModelEntry} from "../types" */
 
+/** @typedef {{folder: string, name: string, recipe: string}} KeptModel of an earlier studio */
+
 const MAX_NAME = 100; // characters
 
 export class ModelList {
-  element = h("div", { class: "models" });
+  #list = h("div", { class: "models" });
+  #keptList = h("div", { class: "models" }); // apart, because it comes later: the focus stays in the other list
+  element = h("div", null, this.#list, this.#keptList);
   /** @type {{id: string, action: "rename" | "delete"} | null} what is asked about a model */ #asked = null;
 
   /** @param {App} app */
@@ -17,15 +21,27 @@ export class ModelList {
     this.app = app;
   }
 
-  render() {
+  /** Show the list, with the models that earlier studios kept. */
+  async load() {
+    this.#render();
+    /** @type {KeptModel[]} */
+    const kept = (await attempt(this.app.transport.json("GET", "/api/models/kept"))) ?? [];
+    const items = kept.map((model) => this.#keptItem(model));
+    const list = h("ul", { class: "model-list", "aria-label": "Models kept earlier" }, items);
+    setChildren(this.#keptList, ...(kept.length ? [h("h2", null, "Kept earlier"), list] : []));
+  }
+
+  #render() {
     const { models, deleted } = this.app.state;
     setChildren(
-      this.element,
-      h(
-        "ul",
-        { class: "model-list", "aria-label": "Models" },
-        models.map((model) => this.#item(model)),
-      ),
+      this.#list,
+      models.length === 0 && h("p", { class: "note" }, "No model is open. Train one, or open one that was kept."),
+      models.length > 0 &&
+        h(
+          "ul",
+          { class: "model-list", "aria-label": "Models" },
+          models.map((model) => this.#item(model)),
+        ),
       deleted.length > 0 && h("h2", null, "Deleted"),
       deleted.length > 0 &&
         h(
@@ -63,7 +79,7 @@ export class ModelList {
   #actions(model) {
     const ask = (/** @type {"rename" | "delete"} */ action) => () => {
       this.#asked = { id: model.id, action };
-      this.render();
+      this.#render();
       /** @type {HTMLElement | null} */ (this.element.querySelector("input, .cancel"))?.focus();
     };
     const link = { class: "button", href: `/api/models/${model.id}/download`, download: `${model.name}.zip` };
@@ -71,7 +87,7 @@ export class ModelList {
     return h(
       "div",
       { class: "actions" },
-      !model.current && button("Open", null, () => this.#open(model), { class: "primary", ...of("Open") }),
+      !model.current && button("Open", null, () => this.#open(model.id), { class: "primary", ...of("Open") }),
       button("Rename", "edit", ask("rename"), of("Rename")),
       h("a", { ...link, ...of("Download") }, icon("save"), h("span", null, "Download")),
       !model.current && button("Delete", "trash", ask("delete"), of("Delete")),
@@ -127,9 +143,17 @@ export class ModelList {
     return h("li", { "data-id": model.id }, this.#description(model), h("div", { class: "actions" }, again));
   }
 
-  /** @param {ModelEntry} model */
-  async #open(model) {
-    const isOpen = await attempt(this.app.transport.json("POST", `/api/models/${model.id}/open`));
+  /** @param {KeptModel} model */
+  #keptItem({ folder, name, recipe }) {
+    const open = () => this.#open(`kept/${encodeURIComponent(folder)}`);
+    const facts = [h("h2", null, name), h("p", { class: "note" }, name === folder ? recipe : `${recipe}, ${folder}`)];
+    const action = button("Open", null, open, { "aria-label": `Open ${name}` });
+    return h("li", null, h("div", { class: "model-facts" }, facts), h("div", { class: "actions" }, action));
+  }
+
+  /** @param {string} path of the model below /api/models */
+  async #open(path) {
+    const isOpen = await attempt(this.app.transport.json("POST", `/api/models/${path}/open`));
     if (isOpen) await attempt(this.app.reload());
   }
 
@@ -146,7 +170,7 @@ export class ModelList {
   /** Ask nothing any more. The keyboard goes on at the model. @param {ModelEntry} model */
   #close({ id }) {
     this.#asked = null;
-    this.render();
+    this.#render();
     /** @type {HTMLElement | null} */ (this.element.querySelector(`[data-id="${id}"] .button`))?.focus();
   }
 }

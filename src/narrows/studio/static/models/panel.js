@@ -14,6 +14,6 @@ export function panel(app) {
   const parts = [list.element, app.state.data && new ExportForm(app).element];
   return {
     element: h("section", { class: "panel" }, heading("Models", TEXT), ...parts),
-    show: () => list.render(),
+    show: () => list.load(),
   };
 }
