@@ -335,6 +335,11 @@ class Inspection:
         codes.eliminate_zeros()
         return codes
 
+    def title_unit(self, unit: int) -> str:
+        """Return the number of a unit and, if it has one, its name, to display."""
+        name = getattr(self.model, "unit_names_", {}).get(unit)
+        return f"Unit {unit}: {name}" if name else f"Unit {unit}"
+
     def top_rows(self, unit: int, n: int) -> np.ndarray:
         """Return the indices of at most `n` examples for which a unit fires most, strongest first."""
         start, end = self._by_unit.indptr[unit : unit + 2]

@@ -49,6 +49,7 @@ def write_units(
     context : number of texts before and after each one that are shown with it, for tokens that follow each other.
     n : largest number of examples for each unit.
     name_unit : function from the number of a unit and the texts of its top examples to a short name; None for no names.
+        Units in `model.unit_names_` keep the names that they have there.
     title : title of the page.
 
     Raises
@@ -79,11 +80,13 @@ def write_units(
     survey = model.survey_units(source, n)
     _check_texts(texts, survey.n_examples)
     nearest, cosines = nearest_units(unit_directions(model.module()), _SIMILAR)
-    names = [""] * len(survey.rows)
+    own_names = getattr(model, "unit_names_", {})
+    names = [own_names.get(unit, "") for unit in range(len(survey.rows))]
     if name_unit is not None:
         for unit in np.flatnonzero(survey.density > 0).tolist():
             rows = survey.top(unit).tolist()
-            names[unit] = str(name_unit(unit, [str(texts[row]) if texts is not None else str(row) for row in rows]))
+            best = [str(texts[row]) if texts is not None else str(row) for row in rows]
+            names[unit] = names[unit] or str(name_unit(unit, best))
     shown = sorted({int(row) for row in survey.rows.ravel() if row >= 0})
     windows = {row: _window(texts, row, context) for row in shown}
     title = title or f"The units of this {type(model).__name__}"
