@@ -678,6 +678,27 @@ def test_the_map_by_component_colour_and_grid(visit, browser):
     wait_until(page, lambda: "of the variance" in page.locator(".axis.x").inner_text())
 
 
+def test_the_map_of_neighbours(visit):
+    page = visit("vae", "#map")
+    page.locator(".stage[aria-busy=false]").wait_for()
+    neighbours = page.get_by_role("button", name="Neighbours", exact=True)
+    assert page.get_by_label("Decoded grid behind").is_visible()
+    neighbours.focus()
+    page.keyboard.press("Enter")
+    wait_until(page, lambda: "neighbours lie together" in page.locator(".axis.x").inner_text())
+    assert neighbours.get_attribute("aria-pressed") == "true"
+    assert page.get_by_label("Decoded grid behind").is_hidden()
+    assert "No decoded grid here" in page.locator(".map-bar").inner_text()
+    assert page.get_by_label("Across").is_hidden()
+    assert "layout=neighbors" in page.url
+    x, y = find_point(page)
+    page.mouse.click(x, y)
+    page.get_by_text("as the decoder draws it").wait_for()
+    page.get_by_role("button", name="Axes", exact=True).click()
+    wait_until(page, lambda: "of the variance" in page.locator(".axis.x").inner_text())
+    assert page.get_by_label("Decoded grid behind").is_visible()
+
+
 # The other panels
 
 

@@ -439,6 +439,29 @@ def test_the_map_by_principal_axes_equals_scikit_learn(shared, models, digits):
     np.testing.assert_allclose(result * signs, expected, atol=1e-4)
 
 
+def test_the_map_of_neighbours_is_refined_in_the_background(opened, models, digits):
+    from narrows.evaluation.inspection import Inspection
+    from narrows.evaluation.layout import lay_out
+
+    client = opened("vae")
+    steps, after = [], -1
+    while True:
+        answer = client.get(f"/api/map/neighbors?after={after}")
+        after, n_steps = (int(number) for number in answer.headers["x-steps"].split(","))
+        places = to_array(answer)
+        if len(places):
+            steps.append(after)
+        if after == n_steps:
+            break
+    assert steps == sorted(set(steps))
+    expected = lay_out(Inspection(load(models["vae"]), digits[:200]), "neighbours").places
+    np.testing.assert_allclose(places, expected, atol=1e-2 * expected.std())
+    assert to_array(client.get(f"/api/map/neighbors?after={after}")).shape == (0, 2)
+    np.testing.assert_array_equal(to_array(client.get("/api/map/neighbors")), places)  # kept
+    check_refusal(opened("dae").get("/api/map/neighbors"), 404, "no codes")
+    check_refusal(opened("vae", data=False).get("/api/map/neighbors"), 404, "No data")
+
+
 def test_colours(shared, digits, models, table):
     offered = {entry["by"]: entry for entry in shared("vae").get("/api/map/colours").json()}
     assert offered["label"]["categories"] == [str(i) for i in range(10)]

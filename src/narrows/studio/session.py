@@ -136,6 +136,8 @@ class Session:
 
     def close(self) -> None:
         """Remove the temporary files, and the folders of deleted models that were trained here."""
+        for view in (*self.views.values(), *self.deleted.values()):
+            view.stop()
         for view in self.deleted.values():
             self._doom(view)
         for folder in self._doomed:

@@ -26,6 +26,7 @@ from narrows.studio.data import MAX_SHOWN_ROWS, Colour, Data
 from narrows.studio.dials import Description, Dial, make_dials
 from narrows.studio.dictionary import Dictionary
 from narrows.studio.filling import Form
+from narrows.studio.neighbor_map import NeighborMap
 from narrows.tasks.search import Index
 
 _BLOCK = 1024  # rows computed while the lock is held once
@@ -266,6 +267,16 @@ class View:
     def axes(self) -> Axes:
         """The two principal axes of the codes."""
         return self._cache("axes", lambda: self.inspection.axes)
+
+    @property
+    def neighbors(self) -> NeighborMap:
+        """The neighbour layout of all codes; the first call starts it."""
+        return self._cache("neighbors", lambda: NeighborMap(self.inspection))
+
+    def stop(self) -> None:
+        """End what the view computes in the background."""
+        if "neighbors" in self._results:
+            self.neighbors.stop()
 
     @property
     def dictionary(self) -> Dictionary:

@@ -46,6 +46,19 @@ def get_positions(
     return send_array(stack(view.codes[:, 0]) if view.n_components == 1 else view.codes[:, [x, y]])
 
 
+@router.get("/neighbors", response_class=Response, responses=document_array(404, 422))
+def get_neighbors(view: ViewWithCodeAndData, after: Annotated[int, Query(ge=-1, le=2**31 - 1)] = -1) -> Response:
+    """Return the places of the neighbour layout, refined in the background: float32, n x 2.
+
+    `X-Steps` says how many of all steps are done. There are no places (0 x 2) unless more than `after` steps are done.
+    """
+    latest, n_steps = view.neighbors.latest, view.neighbors.n_steps
+    if latest is None:
+        return send_array(np.empty((0, 2), np.float32), steps=f"-1,{n_steps}")
+    places = latest.places if latest.step > after else latest.places[:0]
+    return send_array(places.astype(np.float32), steps=f"{latest.step},{n_steps}")
+
+
 def stack(values: np.ndarray) -> np.ndarray:
     """Return places of n numbers that form a histogram: n x 2, float32.
 

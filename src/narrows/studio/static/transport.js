@@ -77,7 +77,12 @@ export function createHttpTransport(onConnection = () => {}) {
       return {
         shape: (header("X-Shape") ?? "").split(",").map(Number),
         data: asNumbers(buffer, header("X-Dtype")),
-        headers: { explained: header("X-Explained"), low: header("X-Low"), high: header("X-High") },
+        headers: {
+          explained: header("X-Explained"),
+          low: header("X-Low"),
+          high: header("X-High"),
+          steps: header("X-Steps"),
+        },
       };
     },
     async pictureUrl(path) {

@@ -59,7 +59,9 @@ export interface Upload {
   preview: { sheet: string | null; rows: string[][] | null };
 }
 export interface Colouring { by: string; title: string; kind: "category" | "number" | "date"; categories: string[] | null }
-export interface MapSettings { projection: "components" | "pca"; x: number; y: number; colourBy: string }
+export interface MapSettings {
+  layout: "axes" | "neighbors"; projection: "components" | "pca"; x: number; y: number; colourBy: string;
+}
 export interface Extent { left: number; right: number; bottom: number; top: number }
 export interface Job {
   job: string; status: "starting" | "training" | "stopping" | "done" | "failed" | "cancelled"; name: string; recipe: string;
@@ -93,7 +95,7 @@ export interface OutlierDetail {
 }
 // An answer that holds numbers or bytes.
 export interface Binary {
-  shape: number[]; data: Uint8Array | Float32Array | Float64Array; headers: { explained?: string; low?: string; high?: string };
+  shape: number[]; data: Uint8Array | Float32Array | Float64Array; headers: { explained?: string; low?: string; high?: string; steps?: string };
 }
 export type DecodeCallback = (result: Uint8Array | Float32Array | Float64Array) => void;
 // Requests to the server: over HTTP in transport.js, over the widget's messages in a notebook.

@@ -49,7 +49,12 @@ class MessageTransport {
     return {
       shape: (headers["x-shape"] ?? "").split(",").map(Number),
       data: asNumbers(bytes.buffer, headers["x-dtype"]),
-      headers: { explained: headers["x-explained"], low: headers["x-low"], high: headers["x-high"] },
+      headers: {
+        explained: headers["x-explained"],
+        low: headers["x-low"],
+        high: headers["x-high"],
+        steps: headers["x-steps"],
+      },
     };
   }
 

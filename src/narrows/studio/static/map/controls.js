@@ -6,6 +6,7 @@ import { button, h, select } from "../dom.js";
 /** @typedef {"move" | "lasso" | "path"} Tool */
 
 export const MAX_COMPONENTS = 256; // components offered as axes
+const FEWEST = 4; // rows that can be laid out by their neighbours
 
 /** The choice of the axes: two different components, or the first two principal axes of all. With one component there
  * is nothing to choose. */
@@ -37,11 +38,39 @@ export class ProjectionFields {
 
   /** Show the settings. */
   update() {
-    const { projection, x, y } = this.settings;
+    const { layout, projection, x, y } = this.settings;
+    for (const element of this.elements) element.hidden = layout !== "axes";
     this.projection.field.value = projection;
     this.x.field.value = String(x);
     this.y.field.value = String(y);
     this.x.field.disabled = this.y.field.disabled = projection !== "components";
+  }
+}
+
+/** The choice of the layout: the axes of the code, or a map on which neighbours stay neighbours. */
+export class LayoutSwitch {
+  /** @param {MapSettings} settings @param {number} n rows @param {() => void} onChange */
+  constructor(settings, n, onChange) {
+    this.settings = settings;
+    const choose = (/** @type {MapSettings["layout"]} */ layout) => {
+      if (settings.layout === layout) return;
+      settings.layout = layout;
+      onChange();
+    };
+    this.buttons = [
+      button("Axes", null, () => choose("axes"), { "data-layout": "axes" }),
+      button("Neighbours", null, () => choose("neighbors"), { "data-layout": "neighbors" }),
+    ];
+    this.element =
+      n >= FEWEST && h("div", { class: "switch", role: "group", "aria-label": "Places of the points" }, this.buttons);
+    this.update();
+  }
+
+  /** Show the settings. */
+  update() {
+    for (const one of this.buttons) {
+      one.setAttribute("aria-pressed", String(one.dataset.layout === this.settings.layout));
+    }
   }
 }
 

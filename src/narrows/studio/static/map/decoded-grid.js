@@ -9,6 +9,12 @@ import { h } from "../dom.js";
 export class DecodedGrid {
   image = h("img", { class: "px behind", alt: "", hidden: true });
   checkbox = h("input", { type: "checkbox" });
+  field = h("label", { class: "check" }, this.checkbox, "Decoded grid behind the points");
+  note = h(
+    "p",
+    { class: "check note", hidden: true },
+    "No decoded grid here: only rows have places on this map, so what lies between them has no code.",
+  );
   /** @type {Extent | null} of the picture */ #extent = null;
   #requestId = 0; // the answer to an earlier request is dropped
 
@@ -22,7 +28,11 @@ export class DecodedGrid {
 
   /** Request the grid for the part that the stage shows, or hide it. @param {MapSettings} settings */
   async update(settings) {
-    if (!this.isAvailable || !this.checkbox.checked) {
+    const hasCodes = settings.layout === "axes"; // of the places between points
+    this.field.hidden = !hasCodes;
+    this.note.hidden = hasCodes;
+    if (!this.isAvailable || !hasCodes || !this.checkbox.checked) {
+      this.#requestId++;
       this.image.hidden = true;
       this.#extent = null;
       return;

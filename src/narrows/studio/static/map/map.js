@@ -6,13 +6,14 @@ import { attempt } from "../feedback.js";
 import { debounce, throttleToFrame } from "../timing.js";
 import { Camera } from "./camera.js";
 import { PointColouring } from "./colouring.js";
-import { MAX_COMPONENTS, ProjectionFields, ToolSwitch, zoomButtons } from "./controls.js";
+import { LayoutSwitch, MAX_COMPONENTS, ProjectionFields, ToolSwitch, zoomButtons } from "./controls.js";
 import { DecodedExample } from "./decoded-example.js";
 import { DecodedGrid } from "./decoded-grid.js";
 import { Hover } from "./hover.js";
 import { handleKey } from "./keyboard.js";
 import { Overlay } from "./overlay.js";
 import { CodePath } from "./path.js";
+import { Placement } from "./placement.js";
 import { PointerGestures } from "./pointer.js";
 import { Points } from "./points.js";
 import { MapRequests } from "./requests.js";
@@ -41,7 +42,6 @@ export class CodeMap {
   live = h("p", { class: "sr", "aria-live": "polite" });
   /** @type {[number, number][]} positions */ #lasso = [];
   #isDark = false;
-  #requestId = 0; // the answer to an earlier request of positions is dropped
   #size = ""; // of the stage
 
   /** @param {HTMLElement} element @param {Transport} transport @param {State} state @param {MapHandlers} [handlers] */
@@ -53,7 +53,7 @@ export class CodeMap {
     this.element = element;
     this.handlers = handlers;
     /** @type {MapSettings} */
-    this.settings = { projection: n > 2 ? "pca" : "components", x: 0, y: 1, colourBy: "" };
+    this.settings = { layout: "axes", projection: n > 2 ? "pca" : "components", x: 0, y: 1, colourBy: "" };
     this.requests = new MapRequests(transport);
     this.stage = new Stage(data.n, n);
     this.camera = new Camera(this.stage.element);
@@ -63,6 +63,14 @@ export class CodeMap {
     /** @type {Points | null} */ this.points = new Points(this.canvas);
 
     const announce = (/** @type {string} */ text) => (this.live.textContent = text);
+    this.placement = new Placement(this, {
+      onMove: () => this.#drawPlaces(),
+      onPlaced: () => {
+        this.#paint();
+        this.#updateGrid();
+      },
+      announce,
+    });
     this.colouring = new PointColouring(this.settings, this.scatter, this.requests, {
       onSelect: () => this.recolour(),
       onFilter: () => this.#repaint(),
@@ -82,6 +90,7 @@ export class CodeMap {
       onChange: () => this.#drawOverlay(),
       announce,
     });
+    this.layouts = new LayoutSwitch(this.settings, data.n, () => this.load());
     this.fields = new ProjectionFields(this.settings, n, () => this.load());
     this.tools = new ToolSwitch(this.stage.element, model.decodes_codes);
     this.#arrange();
@@ -102,8 +111,7 @@ export class CodeMap {
     const { stage, grid, colouring } = this;
     stage.fill([grid.image, this.canvas, this.overlay.canvas], this.hover.tip);
     const colourField = h("label", { class: "field" }, h("span", { class: "field-name" }, "Colour"), colouring.select);
-    const gridField =
-      grid.isAvailable && h("label", { class: "check" }, grid.checkbox, "Decoded grid behind the points");
+    const gridFields = grid.isAvailable ? [grid.field, grid.note] : [];
     const zooms = zoomButtons(
       (factor) => this.zoom(factor),
       () => this.showAll(),
@@ -111,7 +119,15 @@ export class CodeMap {
     const stageBox = h("div", { class: "stage-box" }, stage.element, zooms);
     this.element.classList.add("narrows", "map-panel");
     this.element.replaceChildren(
-      h("div", { class: "map-bar" }, ...this.fields.elements, colourField, gridField, this.tools.element),
+      h(
+        "div",
+        { class: "map-bar" },
+        this.layouts.element,
+        ...this.fields.elements,
+        colourField,
+        ...gridFields,
+        this.tools.element,
+      ),
       h(
         "div",
         { class: "map-main" },
@@ -182,17 +198,12 @@ export class CodeMap {
 
   /** Request the positions of the settings, and show them. */
   async load() {
-    const requestId = ++this.#requestId;
+    this.layouts.update();
     this.fields.update();
     this.#reportView();
-    const response = await attempt(this.requests.positions(this.settings));
-    if (!response || requestId !== this.#requestId) return;
-    this.stage.nameAxes(this.settings, response.headers.explained);
-    this.scatter.setPositions(/** @type {Float32Array} */ (response.data));
     this.hover.set(-1);
-    this.camera.fit(this.scatter.extent());
-    this.#paint();
     this.#updateGrid();
+    await this.placement.load();
   }
 
   /** Request the values that the points show, and colour them. */
@@ -214,16 +225,22 @@ export class CodeMap {
     this.stage.endLoading();
     const { mask } = this.selection;
     const isVisible = (/** @type {number} */ row) => (mask ? mask[row] === 1 : this.scatter.isVisible(row));
-    this.points?.set(this.scatter.positions, this.colouring.colours(this.#isDark, isVisible));
+    this.points?.set(this.placement.shown, this.colouring.colours(this.#isDark, isVisible));
     this.#draw();
   }
 
   #reportView() {
-    const { projection, x, y, colourBy: by } = this.settings;
-    this.handlers.onView?.(projection === "pca" ? { projection, by } : { x: String(x), y: String(y), by });
+    const { layout, projection, x, y, colourBy: by } = this.settings;
+    if (layout === "neighbors") this.handlers.onView?.({ layout, by });
+    else this.handlers.onView?.(projection === "pca" ? { projection, by } : { x: String(x), y: String(y), by });
   }
 
   // ---- drawing ----
+
+  #drawPlaces() {
+    if (this.points) this.points.set(this.placement.shown, this.points.colours);
+    this.#draw();
+  }
 
   #draw(isMoving = false) {
     this.#drawFrame(isMoving);
@@ -254,7 +271,7 @@ export class CodeMap {
   #resize() {
     const size = `${this.camera.width} ${this.camera.height}`;
     if (size === this.#size) return;
-    if (!this.#size || this.#size.startsWith("0 ")) this.camera.fit(this.scatter.extent());
+    if (!this.#size || this.#size.startsWith("0 ")) this.placement.fit();
     this.#size = size;
     this.#draw();
   }
@@ -274,7 +291,7 @@ export class CodeMap {
   }
 
   showAll() {
-    this.camera.fit(this.scatter.extent());
+    this.placement.fit();
     this.#draw();
   }
 
@@ -338,7 +355,7 @@ export class CodeMap {
   // ---- for the page ----
 
   /** Apply the parameters of a link. @param {Record<string, string>} parameters */
-  configure({ x, y, projection, by }) {
+  configure({ x, y, projection, layout, by }) {
     const { settings } = this;
     const limit = Math.min(this.nComponents, MAX_COMPONENTS);
     const isComponent = (/** @type {string | undefined} */ v) => v !== undefined && Number(v) >= 0 && Number(v) < limit;
@@ -346,12 +363,15 @@ export class CodeMap {
       Object.assign(settings, { projection: "components", x: Number(x), y: Number(y) });
     }
     if (projection === "pca" && this.nComponents > 1) settings.projection = "pca";
+    if (layout === "neighbors" && this.layouts.element) settings.layout = layout;
     if (by) settings.colourBy = by;
+    this.layouts.update();
     this.fields.update();
   }
 
   destroy() {
     this.path.pause();
+    this.placement.destroy();
     this.resizeObserver?.disconnect();
     if (this.onTheme) removeEventListener("theme", this.onTheme);
     this.points?.destroy();

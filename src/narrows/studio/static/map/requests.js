@@ -15,6 +15,14 @@ export class MapRequests {
     return this.transport.binary("GET", `/api/map?${projectionQuery(settings)}`);
   }
 
+  /** Request the places of the neighbour layout, if more than some steps are done. @param {number} after
+   * @returns {Promise<{places: Float32Array, step: number, nSteps: number}>} no places if there are no newer ones */
+  async neighbors(after) {
+    const { data, headers } = await this.transport.binary("GET", `/api/map/neighbors?after=${after}`);
+    const [step, nSteps] = (headers.steps ?? "").split(",").map(Number);
+    return { places: /** @type {Float32Array} */ (data), step, nSteps };
+  }
+
   /** Request the list of colourings. @returns {Promise<Colouring[]>} */
   colourings() {
     return this.transport.json("GET", "/api/map/colours");

@@ -32,7 +32,12 @@ export class Stage {
 
   /** @param {MapSettings} settings
    * @param {string} [explained] shares of the variance of the two axes, as in "0.4,0.2" */
-  nameAxes({ projection, x, y }, explained = "") {
+  nameAxes({ layout, projection, x, y }, explained = "") {
+    if (layout === "neighbors") {
+      this.axisX.textContent = "neighbours lie together; the axes have no unit";
+      this.axisY.textContent = "";
+      return;
+    }
     if (this.isHistogram) {
       this.axisX.textContent = "z0 →";
       this.axisY.textContent = "number of rows, stacked →";
@@ -48,6 +53,15 @@ export class Stage {
       .map((share) => (share ? `, ${Math.round(100 * Number(share))} % of the variance` : ""));
     this.axisX.textContent = `first principal axis${first} →`;
     this.axisY.textContent = `second principal axis${second} →`;
+  }
+
+  /** Say how far the neighbour layout is. @param {number} step -1 while neighbours are looked for
+   * @param {number} nSteps */
+  showProgress(step, nSteps) {
+    const share = Math.floor((100 * step) / nSteps);
+    this.axisY.textContent = "";
+    if (step < 0) this.axisX.textContent = "neighbours are looked for";
+    else if (step < nSteps) this.axisX.textContent = `neighbours come together: ${share} %`;
   }
 
   endLoading() {
