@@ -691,6 +691,13 @@ def test_the_map_of_neighbours(visit):
     assert "No decoded grid here" in page.locator(".map-bar").inner_text()
     assert page.get_by_label("Across").is_hidden()
     assert "layout=neighbors" in page.url
+    names = page.locator("ul[aria-label='Names on the map'] li")
+    wait_until(page, lambda: names.all_text_contents() == [str(i) for i in range(10)])
+    page.get_by_label("Names of clusters").check()
+    assert names.count() > 10
+    with_contours = page.locator(".over").evaluate("canvas => canvas.toDataURL()")
+    page.get_by_label("Contours").uncheck()
+    assert page.locator(".over").evaluate("canvas => canvas.toDataURL()") != with_contours
     x, y = find_point(page)
     page.mouse.click(x, y)
     page.get_by_text("as the decoder draws it").wait_for()

@@ -462,6 +462,25 @@ def test_the_map_of_neighbours_is_refined_in_the_background(opened, models, digi
     check_refusal(opened("vae", data=False).get("/api/map/neighbors"), 404, "No data")
 
 
+def test_names_on_the_map_are_those_of_the_page_of_a_map(shared):
+    from narrows.report.map_columns import find_clusters, medoid
+
+    client = shared("vae")
+    places = to_array(client.get("/api/map?projection=pca"))
+    names = client.get("/api/map/names?projection=pca").json()
+    rows = [np.flatnonzero(np.arange(200) % 10 == label) for label in range(10)]
+    assert names["classes"] == [{"name": str(i), "row": medoid(places, rows[i])} for i in range(10)]
+    clusters = find_clusters(places)
+    medoids = [medoid(places, np.flatnonzero(clusters == i)) for i in range(clusters.max() + 1)]
+    assert [entry["row"] for entry in names["clusters"]] == medoids
+    assert len({entry["name"] for entry in names["clusters"]}) == len(medoids)
+    groups = shared("table").get("/api/map/names?by=column:group").json()
+    assert [entry["name"] for entry in groups["classes"]] == ["a", "b"]
+    by_component = shared("sae").get("/api/map/names?by=component:0").json()["classes"]
+    assert [entry["name"] for entry in by_component] == [str(i) for i in range(10)]  # those of the labels
+    check_refusal(shared("vae").get("/api/map/names?x=99"), 404, "no such component")
+
+
 def test_colours(shared, digits, models, table):
     offered = {entry["by"]: entry for entry in shared("vae").get("/api/map/colours").json()}
     assert offered["label"]["categories"] == [str(i) for i in range(10)]

@@ -38,7 +38,15 @@ _ACROSS = 100  # thumbnails in a line of their sheet
 _STEPS = 65_535  # places are 16-bit numbers
 _MARGIN = 0.05  # of the map's width, beside the outermost points
 _COLOURS = 64  # steps of the scale of colours
-_SCRIPTS = ("explorer-data.js", "explorer-points.js", "explorer-map.js", "explorer-panel.js", "explorer.js")
+_SCRIPTS = (
+    "explorer-data.js",
+    "explorer-points.js",
+    "explorer-density.js",
+    "explorer-names.js",
+    "explorer-map.js",
+    "explorer-panel.js",
+    "explorer.js",
+)
 
 
 def write_map(

@@ -9,6 +9,7 @@ import base64
 import html
 import io
 import json
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -87,7 +88,7 @@ def write(
         sections="\n".join(section.render(i) for i, section in enumerate(sections, 1)),
         scripts="\n".join(scripts),
         foot=foot,
-        script=script() + "".join(asset(name) for name in assets if name.endswith(".js")),
+        script=script() + "".join(_classic(asset(name)) for name in assets if name.endswith(".js")),
     )
     with atomic_path(path) as temporary:
         temporary.write_text(page, encoding="utf-8")
@@ -111,6 +112,11 @@ def script() -> str:
 def asset(name: str) -> str:
     """Read a file of this package's `assets`."""
     return (resources.files("narrows.report") / "assets" / name).read_text(encoding="utf-8")
+
+
+def _classic(module: str) -> str:
+    """Return a module without imports as a classic script: the studio imports what it exports."""
+    return re.sub(r"^export ", "", module, flags=re.MULTILINE)
 
 
 def escape(value: object) -> str:

@@ -102,6 +102,9 @@ def create_app(
         return FileResponse(static / "index.html", media_type="text/html")
 
     app.mount("/static", StaticFiles(directory=static, check_dir=False), name="static")
+    # the folders lie to each other as on the disk, so modules of the studio import those of the report by one path
+    assets = Path(str(resources.files("narrows.report"))) / "assets"
+    app.mount("/report/assets", StaticFiles(directory=assets, check_dir=False), name="assets")
     app.add_exception_handler(RequestValidationError, _handle_invalid_request)
     app.add_exception_handler(HTTPException, _handle_http_error)
     app.add_exception_handler(BadFile, _handle_bad_file)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import json
+import posixpath
 import re
 import threading
 from importlib import resources
@@ -121,13 +122,7 @@ def _resolve(name: str, relative: str) -> str:
     >>> _resolve("vendor/a.js", "../b.js")
     'b.js'
     """
-    parts = name.split("/")[:-1]
-    for part in relative.split("/"):
-        if part == "..":
-            parts.pop()
-        elif part != ".":
-            parts.append(part)
-    return "/".join(parts)
+    return posixpath.normpath(posixpath.join(posixpath.dirname(name), relative))
 
 
 def _read_static(name: str) -> str:

@@ -199,29 +199,14 @@ class ExplorerMap {
   #drawNames(context) {
     const named = this.column?.medoids?.length ? this.column : this.rows.columns.find((c) => c.name === "cluster");
     if (!named?.medoids) return;
-    const boxes = [];
-    context.font = `600 ${this.width < 500 ? 12 : 13}px ${getComputedStyle(this.root).fontFamily}`;
-    context.textAlign = "center";
-    context.textBaseline = "middle";
-    context.lineJoin = "round";
-    context.lineWidth = 4;
-    named.medoids.forEach((row, level) => {
-      if (row < 0 || (named.chosen.size && !named.chosen.has(level))) return;
-      const text = named.levels[level].length > 34 ? `${named.levels[level].slice(0, 33)}\u2026` : named.levels[level];
-      const [a, b] = this.toScreen(this.x[row], this.y[row]);
-      const half = context.measureText(text).width / 2 + 3;
-      const at = clamp(a, half, this.width - half);
-      if (b < 0 || b > this.height || a < 0 || a > this.width) return;
-      if (boxes.some(([l, r, y]) => at - half < r && at + half > l && Math.abs(b - y) < 17)) return;
-      boxes.push([at - half, at + half, b]);
-      context.strokeStyle = this.colours.raised;
-      context.globalAlpha = 0.85;
-      context.strokeText(text, at, b);
-      context.globalAlpha = this.rows.left[row] ? 0.5 : 1;
-      context.fillStyle = this.colours.ink;
-      context.fillText(text, at, b);
-      context.globalAlpha = 1;
+    const names = named.medoids.flatMap((row, level) => {
+      if (row < 0 || (named.chosen.size && !named.chosen.has(level))) return [];
+      const [x, y] = this.toScreen(this.x[row], this.y[row]);
+      return [{ text: named.levels[level], x, y, isFaint: this.rows.left[row] !== 0 }];
     });
+    const { ink, raised: halo } = this.colours;
+    const family = getComputedStyle(this.root).fontFamily;
+    drawNames(context, names, { width: this.width, height: this.height, family, ink, halo });
   }
 
   // -------------------------------------------------------------------------------------------- pointer and keys

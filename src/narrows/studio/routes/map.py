@@ -9,9 +9,9 @@ from fastapi import APIRouter, HTTPException, Query, Response
 from pydantic import BaseModel
 
 from narrows.params import counted
-from narrows.studio import pictures
+from narrows.studio import landmarks, pictures
 from narrows.studio.data import Colour
-from narrows.studio.routes.dependencies import ViewWithCodeAndData, ViewWithDecoder, get_data, require_images
+from narrows.studio.routes.dependencies import ViewWithCodeAndData, ViewWithDecoder, get_data, require, require_images
 from narrows.studio.routes.responses import document_array, document_errors, document_png, send_array, send_png
 from narrows.studio.view import MAX_ABS_CODE, View
 
@@ -38,12 +38,10 @@ def get_positions(
     view: ViewWithCodeAndData, x: Component = 0, y: Component = 1, projection: Projection = "components"
 ) -> Response:
     """Return the position of each row on the map: float32, n x 2. One component is a histogram: see `stack`."""
+    places = _place_on_axes(view, x, y, projection)
     if projection == "pca":
-        _, directions, share = view.axes
-        positions = (view.all_codes @ directions.T).astype(np.float32)
-        return send_array(positions, explained=",".join(f"{s:.4f}" for s in share))
-    _check_components(view, x, y)
-    return send_array(stack(view.codes[:, 0]) if view.n_components == 1 else view.codes[:, [x, y]])
+        return send_array(places, explained=",".join(f"{s:.4f}" for s in view.axes.share))
+    return send_array(places)
 
 
 @router.get("/neighbors", response_class=Response, responses=document_array(404, 422))
@@ -57,6 +55,45 @@ def get_neighbors(view: ViewWithCodeAndData, after: Annotated[int, Query(ge=-1, 
         return send_array(np.empty((0, 2), np.float32), steps=f"-1,{n_steps}")
     places = latest.places if latest.step > after else latest.places[:0]
     return send_array(places.astype(np.float32), steps=f"{latest.step},{n_steps}")
+
+
+class LandmarkEntry(BaseModel):
+    """A name on the map, and the row where it stands."""
+
+    name: str
+    row: int
+
+
+class Landmarks(BaseModel):
+    """Names on the map."""
+
+    classes: list[LandmarkEntry]
+    clusters: list[LandmarkEntry]
+
+
+@router.get("/names", responses=document_errors(404, 422))
+def list_names(
+    view: ViewWithCodeAndData,
+    x: Component = 0,
+    y: Component = 1,
+    projection: Projection = "components",
+    layout: Annotated[Literal["axes", "neighbors"], Query()] = "axes",
+    by: Annotated[str, Query(max_length=1200)] = "label",
+) -> Landmarks:
+    """Return the names of the categories of `by`, or else of the labels, and those of clusters, each at a row."""
+    if layout == "axes":
+        places = _place_on_axes(view, x, y, projection)
+    else:
+        places = require(view.neighbors.latest, "The neighbours are still looked for.").places
+    data, name = get_data(view), by.removeprefix("column:")
+    colour = landmarks.list_columns(view).get(name) if by != name else None
+    if colour is None or colour.categories is None:
+        colour = data.labels
+    classes = landmarks.name_categories(places, colour) if colour is not None else []
+    return Landmarks(
+        classes=[LandmarkEntry(**landmark._asdict()) for landmark in classes],
+        clusters=[LandmarkEntry(**landmark._asdict()) for landmark in landmarks.name_clusters(view, places)],
+    )
 
 
 def stack(values: np.ndarray) -> np.ndarray:
@@ -171,6 +208,14 @@ def _compute_colour(view: View, by: str) -> np.ndarray:
     if kind == "component" and name.isdecimal() and len(name) < 10 and int(name) < view.n_components:
         return view.codes[:, int(name)]
     raise HTTPException(404, "The map cannot be coloured by that; /api/map/colours lists what it can be coloured by.")
+
+
+def _place_on_axes(view: View, x: int, y: int, projection: str) -> np.ndarray:
+    """Return the place of each row along two components or principal axes: n x 2, float32."""
+    if projection == "pca":
+        return np.asarray(view.all_codes @ view.axes.directions.T, dtype=np.float32)
+    _check_components(view, x, y)
+    return stack(view.codes[:, 0]) if view.n_components == 1 else view.codes[:, [x, y]]
 
 
 def _check_components(view: View, x: int, y: int) -> None:

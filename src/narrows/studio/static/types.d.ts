@@ -62,6 +62,9 @@ export interface Colouring { by: string; title: string; kind: "category" | "numb
 export interface MapSettings {
   layout: "axes" | "neighbors"; projection: "components" | "pca"; x: number; y: number; colourBy: string;
 }
+// Names on the map, each at a row.
+export interface Landmark { name: string; row: number }
+export interface Landmarks { classes: Landmark[]; clusters: Landmark[] }
 export interface Extent { left: number; right: number; bottom: number; top: number }
 export interface Job {
   job: string; status: "starting" | "training" | "stopping" | "done" | "failed" | "cancelled"; name: string; recipe: string;

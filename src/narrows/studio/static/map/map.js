@@ -11,6 +11,7 @@ import { DecodedExample } from "./decoded-example.js";
 import { DecodedGrid } from "./decoded-grid.js";
 import { Hover } from "./hover.js";
 import { handleKey } from "./keyboard.js";
+import { MapNames } from "./names.js";
 import { Overlay } from "./overlay.js";
 import { CodePath } from "./path.js";
 import { Placement } from "./placement.js";
@@ -57,7 +58,8 @@ export class CodeMap {
     this.requests = new MapRequests(transport);
     this.stage = new Stage(data.n, n);
     this.camera = new Camera(this.stage.element);
-    this.overlay = new Overlay(this.camera, this.scatter);
+    this.names = new MapNames(this.camera, this.scatter, this.requests, data.labels, () => this.#drawOverlay());
+    this.overlay = new Overlay(this.camera, this.scatter, (...canvas) => this.names.draw(...canvas));
     this.grid = new DecodedGrid(model, this.camera, this.requests);
     this.canvas = h("canvas", { class: "points" });
     /** @type {Points | null} */ this.points = new Points(this.canvas);
@@ -65,9 +67,10 @@ export class CodeMap {
     const announce = (/** @type {string} */ text) => (this.live.textContent = text);
     this.placement = new Placement(this, {
       onMove: () => this.#drawPlaces(),
-      onPlaced: () => {
+      onPlaced: (isFinal) => {
         this.#paint();
         this.#updateGrid();
+        if (isFinal) attempt(this.names.load(this.settings));
       },
       announce,
     });
@@ -125,13 +128,14 @@ export class CodeMap {
         this.layouts.element,
         ...this.fields.elements,
         colourField,
+        this.names.element,
         ...gridFields,
         this.tools.element,
       ),
       h(
         "div",
         { class: "map-main" },
-        h("div", null, stageBox, colouring.legend, this.live),
+        h("div", null, stageBox, colouring.legend, this.names.list, this.live),
         h("div", { class: "side" }, this.example.element, this.selection.element, this.decodes && this.path.element),
       ),
     );
@@ -203,6 +207,7 @@ export class CodeMap {
     this.#reportView();
     this.hover.set(-1);
     this.#updateGrid();
+    this.names.clear();
     await this.placement.load();
   }
 
@@ -211,6 +216,7 @@ export class CodeMap {
     this.scatter.category = null;
     this.#reportView();
     if (await this.colouring.loadValues()) this.#repaint();
+    if (this.placement.isFinal) await this.names.load(this.settings);
   }
 
   #repaint() {

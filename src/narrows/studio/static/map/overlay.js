@@ -1,4 +1,4 @@
-// Drawings above the points: the lasso, the path, and a ring around the row under the pointer.
+// Drawings above the points: names and contours, the lasso, the path, and a ring around the row under the pointer.
 
 import { h } from "../dom.js";
 
@@ -18,9 +18,11 @@ export class Overlay {
   canvas = h("canvas", { class: "over" });
   #context = /** @type {CanvasRenderingContext2D} */ (this.canvas.getContext("2d"));
 
-  /** @param {Camera} camera @param {Scatter} scatter */
-  constructor(camera, scatter) {
+  /** @param {Camera} camera @param {Scatter} scatter
+   * @param {(context: CanvasRenderingContext2D, ratio: number, ink: string) => void} drawBelow draws what lies below */
+  constructor(camera, scatter, drawBelow) {
     this.camera = camera;
+    this.drawBelow = drawBelow;
     this.scatter = scatter;
   }
 
@@ -29,6 +31,7 @@ export class Overlay {
     const context = this.#context;
     this.#clear();
     const ink = getComputedStyle(this.camera.stage).color;
+    this.drawBelow(context, this.canvas.width / (this.camera.width || 1), ink);
     context.lineWidth = 1.75;
     context.lineJoin = "round";
     context.strokeStyle = ink;

@@ -16,13 +16,14 @@ const [LONG, SHORT] = [800, 300]; // milliseconds of a movement to another layou
 
 export class Placement {
   /** @type {Float32Array} n x 2, where the points are now */ shown = new Float32Array(0);
+  isFinal = false; // the points are where the settings place them
   #requestId = 0; // the answer to an earlier request is dropped
   #fitted = ""; // the view that shows all points
 
   /**
    * @param {{settings: MapSettings, requests: MapRequests, scatter: Scatter, camera: Camera, stage: Stage}} map
-   * @param {{onMove: () => void, onPlaced: () => void, announce: (text: string) => void}} handlers called while the
-   *   points move, when they are there, and with what to read out
+   * @param {{onMove: () => void, onPlaced: (isFinal: boolean) => void, announce: (text: string) => void}} handlers
+   *   called while the points move, when they are there, and with what to read out
    */
   constructor({ settings, requests, scatter, camera, stage }, { onMove, onPlaced, announce }) {
     this.settings = settings;
@@ -42,12 +43,13 @@ export class Placement {
   /** Request the places of the settings, and move the points there. Those of neighbours come while they are refined. */
   async load() {
     const requestId = ++this.#requestId;
+    this.isFinal = false;
     this.neighbors.stop();
     if (this.settings.layout === "axes") {
       const response = await attempt(this.requests.positions(this.settings));
       if (!response || requestId !== this.#requestId) return;
       this.stage.nameAxes(this.settings, response.headers.explained);
-      this.#move(/** @type {Float32Array} */ (response.data), LONG, true);
+      this.#move(/** @type {Float32Array} */ (response.data), LONG, true, true);
       return;
     }
     let isFirst = true;
@@ -60,7 +62,7 @@ export class Placement {
       },
       (places, isFinal) => {
         if (prefersReducedMotion() && !isFinal) return;
-        this.#move(places, isFirst ? LONG : SHORT, isFirst);
+        this.#move(places, isFirst ? LONG : SHORT, isFirst, isFinal);
         isFirst = false;
       },
     );
@@ -74,8 +76,8 @@ export class Placement {
   }
 
   /** @param {Float32Array} places n x 2 @param {number} duration milliseconds
-   * @param {boolean} isOther true for another layout, of which all is shown */
-  #move(places, duration, isOther) {
+   * @param {boolean} isOther true for another layout, of which all is shown @param {boolean} isFinal */
+  #move(places, duration, isOther, isFinal) {
     const { camera, scatter, shown } = this;
     const pixels = Float32Array.from(shown);
     for (let i = 0; i < shown.length; i += 2) pixels.set(camera.toPixels(shown[i], shown[i + 1]), i);
@@ -86,7 +88,8 @@ export class Placement {
     for (let i = 0; i < from.length; i += 2) from.set(camera.toPosition(from[i], from[i + 1]), i);
     this.morph.run(from, places, duration, () => {
       this.shown = places;
-      this.onPlaced();
+      this.isFinal = isFinal;
+      this.onPlaced(isFinal);
     });
   }
 

@@ -1,6 +1,6 @@
 // Requests of the map to the server.
 
-/** @import {Binary, Colouring, Encoded, Example, Extent, MapSettings, Transport} from "../types" */
+/** @import {Binary, Colouring, Encoded, Example, Extent, Landmarks, MapSettings, Transport} from "../types" */
 
 const GRID_SIZE = 24; // decoded examples along each side of the grid
 
@@ -21,6 +21,15 @@ export class MapRequests {
     const { data, headers } = await this.transport.binary("GET", `/api/map/neighbors?after=${after}`);
     const [step, nSteps] = (headers.steps ?? "").split(",").map(Number);
     return { places: /** @type {Float32Array} */ (data), step, nSteps };
+  }
+
+  /** Request the names on the map. @param {MapSettings} settings @returns {Promise<Landmarks>} */
+  names(settings) {
+    const { layout, colourBy } = settings;
+    return this.transport.json(
+      "GET",
+      `/api/map/names?${projectionQuery(settings)}&layout=${layout}&by=${encodeURIComponent(colourBy)}`,
+    );
   }
 
   /** Request the list of colourings. @returns {Promise<Colouring[]>} */
