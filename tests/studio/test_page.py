@@ -969,7 +969,7 @@ def test_train_on_a_file_and_see_its_dials(visit, studio, table):
 def test_a_row_is_filled_and_drawn_by_pointer_and_keyboard(visit, people):
     page = visit("people-tableae")
     links = page.locator("#nav a").all_inner_texts()
-    assert links == ["Fill and draw", "Map", "Clean", "Outliers", "Search", "Train", "Report"]
+    assert links == ["Fill and draw", "Map", "Clean", "Outliers", "Search", "Train", "Report", "Models"]
     columns = page.locator(".fill-column")
     wait_until(page, lambda: columns.count() == 5)
     age, job, town = (columns.nth(i) for i in (0, 2, 3))

@@ -1708,6 +1708,9 @@ class SAE(Shared, CodeEstimator):
         True
 
         `fit(X, Y)` with targets Y of several columns learns these from X: a transcoder. `reconstruct(X)` then gives them.
+
+        `model.unit_names_ = {7: "curves"}` names units. Names are saved beside the weights, and reports show them. A new
+        fit forgets them.
         """
 
 class MapAE(Shared, CodeEstimator):
