@@ -5,6 +5,7 @@ import functools
 import itertools
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from scipy.integrate import quad
@@ -18,7 +19,7 @@ import narrows
 from narrows.batch_sharding import Shard, split_batch
 from narrows.bottlenecks import Gaussian, Joint, Label, Laplace, Matched, Plain, Selector, gaussian_posterior
 from narrows.corruptions import Nothing
-from narrows.data import infer
+from narrows.data import infer, infer_table, open_frame
 from narrows.likelihoods import Bernoulli
 from narrows.likelihoods import Gaussian as GaussianLikelihood
 from narrows.model import Autoencoder
@@ -337,6 +338,33 @@ class TestJacobians:
         exact = [torch.autograd.functional.jacobian(lambda x: part(x[None])[0], x).square().sum() for x in inputs]
         error = estimates.std(0) / len(estimates) ** 0.5
         assert ((estimates.mean(0) - torch.stack(exact)).abs() < 5 * error).all()
+
+    def test_slopes_are_those_of_features(self):
+        """Counts and levels of a table have slopes, and the size of the counts is no part of them."""
+        rng = np.random.default_rng(0)
+        frame = pd.DataFrame({"n": rng.poisson(3, 60), "level": rng.choice(["a", "b", "c"], 60)})
+        rows, schema = infer_table(open_frame(frame, "test"), "test", {}, max_levels=None)
+        assert [column.kind for column in schema.used_columns] == ["count", "categorical"]
+        model, objective, *_ = RECIPES["raegp"].make(schema, 3, hidden=(8,), start="random")
+        x = schema.prepare(torch.from_numpy(np.array(rows[:4])))
+        batch = Batch(x, x)
+        value = cost_of(EncoderJacobian(), model, batch).value.detach()
+        jacobian = torch.autograd.functional.jacobian
+        for i, u in enumerate(model.encoder.standardize(x)):
+            exact = jacobian(lambda u: model.encoder.encode_features(u[None])[0], u)
+            assert float(exact.abs().amin(0).max()) > 0
+            torch.testing.assert_close(value[i], exact.square().sum())
+        cost = next(c for c in objective.pass_costs() if c.name == "slope")
+        estimates = torch.stack([cost(model, batch, model(batch)).value.detach() for _ in range(500)])
+        frequencies = np.array(schema.used_columns[1].frequencies)
+        spread = float((frequencies * (1 - frequencies)).sum() ** 0.5)
+
+        def decode(z):
+            log_count, *levels = model.decoder(z[None])[0].split([1, 3])
+            return torch.cat([log_count.exp().log1p() / schema.std[0], levels[0].softmax(0) / spread])
+
+        exact = torch.stack([jacobian(decode, z).square().sum() for z in model.encode(x).detach()])
+        assert ((estimates.mean(0) - exact).abs() < 5 * estimates.std(0) / len(estimates) ** 0.5).all()
 
     def test_gradients_of_second_order_are_those_of_differences(self):
         layers = nn.Sequential(nn.Linear(3, 4), nn.GELU(), nn.LayerNorm(4), nn.Linear(4, 2)).double()

@@ -2676,7 +2676,7 @@ class RAE(Shared, CodeEstimator):
         code_weight : a float in the range [0, inf), default 0.1
             Weight of half the squared length of a code.
         slope_weight : a float in the range [0, inf), default 0.0
-            Weight of the squared slope of the decoder; 0 leaves that to the weight decay (RAE-L2).
+            Weight of the squared slope of the decoder, in standardised units; 0 leaves it to the weight decay (RAE-L2).
         conditional : one of True, False, default False
             True to give the decoder the label of each example: fit(X, y), then sample(n, y=label).
         label_weight : a float in the range [0, inf), default 10.0
@@ -2811,7 +2811,7 @@ class CONTRACTIVEAE(Shared, CodeEstimator):
         n_components : an int in the range [1, inf), default 2
             Number of components: the length of each code.
         contraction : a float in the range [0, inf), default 0.1
-            Weight of the squared slope of the encoder.
+            Weight of the squared slope of the encoder, in standardised units.
         network : one of 'auto', 'mlp', 'conv', a torch.nn.Module, or a pair (encoder, decoder) of such, default 'auto'
             Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
         hidden : a sequence of ints of at least 1 or 'auto', default 'auto'
@@ -4909,7 +4909,7 @@ class RAEGP(Shared, CodeEstimator):
         code_weight : a float in the range [0, inf), default 0.1
             Weight of half the squared length of a code.
         slope_weight : a float in the range [0, inf), default 0.1
-            Weight of the squared slope of the decoder; 0 leaves that to the weight decay (RAE-L2).
+            Weight of the squared slope of the decoder, in standardised units; 0 leaves it to the weight decay (RAE-L2).
         conditional : one of True, False, default False
             True to give the decoder the label of each example: fit(X, y), then sample(n, y=label).
         label_weight : a float in the range [0, inf), default 10.0

@@ -221,7 +221,9 @@ def rae(
     *,
     code_weight: Annotated[float, Real(0), "weight of half the squared length of a code"] = 0.1,
     slope_weight: Annotated[
-        float, Real(0), "weight of the squared slope of the decoder; 0 leaves that to the weight decay (RAE-L2)"
+        float,
+        Real(0),
+        "weight of the squared slope of the decoder, in standardised units; 0 leaves it to the weight decay (RAE-L2)",
     ] = 0.0,
     conditional: Conditional = False,
     label_weight: LabelWeight = 10.0,
@@ -239,7 +241,7 @@ def rae(
     costs: tuple[Cost, ...] = (CodeNorm(),)
     weights["norm"] = code_weight
     if slope_weight > 0:
-        costs, weights["slope"] = (*costs, DecoderJacobian()), slope_weight
+        costs, weights["slope"] = (*costs, DecoderJacobian(schema)), slope_weight
     return assemble(
         schema,
         bottlenecks.Plain(n_components),
@@ -257,7 +259,7 @@ def contractiveae(
     schema: Schema,
     n_components: Components = 2,
     *,
-    contraction: Annotated[float, Real(0), "weight of the squared slope of the encoder"] = 0.1,
+    contraction: Annotated[float, Real(0), "weight of the squared slope of the encoder, in standardised units"] = 0.1,
     network: Network = "auto",
     hidden: Hidden = "auto",
     likelihood: Likelihood = "auto",
