@@ -511,8 +511,8 @@ class TestSelector:
         torch.manual_seed(0)
         code, h = Selector(2, 5), torch.randn(6, 5)
         with torch.no_grad():
-            code.flat_logits.zero_()
-            code.flat_logits.view(2, 5)[[0, 1], [3, 1]] = 1.0
+            code.raw_logits.zero_()
+            code.raw_logits[[0, 1], [3, 1]] = 1.0
         assert code.selected.tolist() == [3, 1]
         torch.testing.assert_close(code.encode(h), h[:, [3, 1]])
         torch.testing.assert_close(code.eval()(h).z, h[:, [3, 1]])
@@ -528,7 +528,7 @@ class TestSelector:
         code = Selector(1, 3)
         share = torch.tensor([0.6, 0.3, 0.1])
         with torch.no_grad():
-            code.flat_logits.copy_(share.log() / 30.0)
+            code.raw_logits.copy_(share.log() / 30.0)
         code.temperature.fill_(1e-4)
         chosen = torch.stack([code(torch.eye(3)).z[:, 0].argmax() for _ in range(3000)])
         counts = torch.bincount(chosen, minlength=3) / 3000

@@ -31,20 +31,20 @@ class Selector(Bottleneck):
     """
 
     is_separable = True
+    no_decay = ("raw_logits",)
     temperature: Tensor
 
     def __init__(self, n_components: int, n_columns: int) -> None:
         super().__init__()
         self.n_components, self.n_inputs = n_components, n_columns
-        # a vector, because weight decay and orthogonal updates are for matrices of a network
-        self.flat_logits = nn.Parameter(torch.randn(n_components * n_columns) * (0.1 / _SPREAD))
+        self.raw_logits = nn.Parameter(torch.randn(n_components, n_columns) * (0.1 / _SPREAD))
         # a tensor, so that a change does not compile the step again
         self.register_buffer("temperature", torch.tensor(_FIRST), persistent=False)
 
     @property
     def logits(self) -> Tensor:
         """Logits log a: L x n_columns."""
-        return _SPREAD * self.flat_logits.view(self.n_components, self.n_inputs)
+        return _SPREAD * self.raw_logits
 
     @property
     def selected(self) -> Tensor:
