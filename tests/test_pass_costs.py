@@ -528,7 +528,7 @@ class TestSelector:
         code = Selector(1, 3)
         share = torch.tensor([0.6, 0.3, 0.1])
         with torch.no_grad():
-            code.raw_logits.copy_(share.log() / 30.0)
+            code.raw_logits.copy_((share.log() / 30.0)[None])
         code.temperature.fill_(1e-4)
         chosen = torch.stack([code(torch.eye(3)).z[:, 0].argmax() for _ in range(3000)])
         counts = torch.bincount(chosen, minlength=3) / 3000
@@ -568,6 +568,17 @@ def test_a_shard_gets_the_cost_of_the_whole_batch(cost, bottleneck, monkeypatch)
     with split_batch(Shard(0, 5, 9)):
         part = cost(model, Batch(x[:5], x[:5]), model(Batch(x[:5], x[:5]))).value
     torch.testing.assert_close(part, whole[:5])
+
+
+@pytest.mark.parametrize("n_components", [1, 2, 3])
+def test_all_processes_choose_the_same_columns(n_components):
+    """Also where there are as many components as a process has rows."""
+    code, h, codes = Selector(n_components, 6), torch.randn(3, 6), []
+    for shard in (None, Shard(0, 1, 3), Shard(1, 3, 3)):
+        torch.manual_seed(0)
+        with split_batch(shard):
+            codes.append(code(h if shard is None else h[shard.start : shard.stop]).z.detach())
+    torch.testing.assert_close(torch.cat(codes[1:]), codes[0])
 
 
 def test_costs_of_the_whole_code_are_early_stoppings_too():

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from narrows import rng
+from narrows.batch_sharding import draw_without_rows
 from narrows.bottlenecks.base import Bottleneck
 from narrows.types import Code
 
@@ -55,9 +56,9 @@ class Selector(Bottleneck):
         """Return a random mixture of columns in training, and the chosen columns otherwise (B x L)."""
         if not self.training:
             return Code(self.encode(h), {})
-        # with an axis of length 1 in front, because draws with the length of the batch are shared by processes
         logits = self.logits
-        noise = rng.exponential_like(logits.detach()[None])[0]
+        with draw_without_rows():  # L may be the length of the batch
+            noise = rng.exponential_like(logits.detach())
         gumbel = -noise.clamp(min=torch.finfo(noise.dtype).tiny).log()
         weights = ((logits + gumbel) / self.temperature).softmax(1)
         return Code(h.to(weights.dtype) @ weights.T, {})

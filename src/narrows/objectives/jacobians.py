@@ -35,6 +35,7 @@ class EncoderJacobian(Cost):
     """The squared Frobenius norm of the encoder's Jacobian: exact for at most 4 components, else from 2 probes."""
 
     name = "jacobian"
+    needs_gradient = True
 
     def forward(self, model: Autoencoder, batch: Batch, output: Output) -> CostValue:
         """Return the norm for each example (B)."""
@@ -64,6 +65,7 @@ class DecoderJacobian(Cost):
     """
 
     name = "slope"
+    needs_gradient = True
 
     def __init__(self, schema: Schema | None = None) -> None:
         super().__init__()

@@ -4,7 +4,7 @@ A module of recipes registers them when it is imported here. `get(name).make` is
 """
 
 from narrows.recipes import discrete, perceptual, presets, regularized, selection, variants, visual
-from narrows.recipes.assemble import CodeTooLong, assemble, label_terms, labels_of
+from narrows.recipes.assemble import assemble, label_terms, labels_of
 from narrows.recipes.discrete import vqvae
 from narrows.recipes.fields import (
     Components,
@@ -27,7 +27,6 @@ from narrows.recipes.variants import factorvae
 __all__ = [
     "PURPOSES",
     "RECIPES",
-    "CodeTooLong",
     "Components",
     "Conditional",
     "Hidden",

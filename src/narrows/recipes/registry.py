@@ -10,7 +10,7 @@ import functools
 import inspect
 import warnings
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from importlib.metadata import entry_points
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar, overload
@@ -38,6 +38,7 @@ PURPOSES: Mapping[str, str] = MappingProxyType(
         "": "Others",
     }
 )
+_PLAIN = ("ae", "vae", "iwae", "betavae", "vqvae", "svae")  # of which the others of their purposes are variants
 
 
 class Parts(NamedTuple):
@@ -65,6 +66,7 @@ class Recipe:
     pace : length of the training where the user leaves it open; None for the common one.
     purpose : key of `PURPOSES`, under which it is listed.
     is_visual : True if its models take images only.
+    fixed : values of the parameters of another recipe that a preset of it does not have.
     """
 
     name: str
@@ -74,6 +76,7 @@ class Recipe:
     pace: Pace | None = None
     purpose: str = ""
     is_visual: bool = False
+    fixed: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def summary(self) -> str:
@@ -259,7 +262,10 @@ def preset(
             purpose=purpose,
             is_visual=recipe.is_visual,
         )
-        return decorator(make)
+        decorator(make)
+        kept_defaults = {name: inspect.signature(base).parameters[name].default for name in without}
+        RECIPES[make.__name__] = replace(RECIPES[make.__name__], fixed={**kept_defaults, **fixed})
+        return make
 
     return decorate
 
@@ -291,9 +297,14 @@ def get(name: str) -> Recipe:
 
 
 def available() -> dict[str, Recipe]:
-    """Return all recipes by name: from narrows, from installed packages, and from the user."""
+    """Return all recipes by name: from narrows, from installed packages, and from the user.
+
+    They are in the order of their purposes, the plain one of each purpose first, and the others by name.
+    """
     _load_installed()
-    return RECIPES
+    purposes = list(PURPOSES)
+    listed = sorted(RECIPES.values(), key=lambda r: (purposes.index(r.purpose), r.name not in _PLAIN, r.name))
+    return {recipe.name: recipe for recipe in listed}
 
 
 @functools.cache
