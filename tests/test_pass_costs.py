@@ -440,6 +440,16 @@ class TestStructuralSimilarity:
             expected = np.mean([numpy_ms_ssim(x[i, c], y[i, c], n_scales, size) for c in range(3)])
             assert float(values[i]) == pytest.approx(expected)
 
+    def test_bright_images_with_little_contrast_lose_few_digits(self):
+        generator = torch.Generator().manual_seed(0)
+        x, y = 1 - 1e-3 * torch.rand(2, 4, 2, 64, 64, generator=generator)
+        exact, single = x.double().requires_grad_(), x.clone().requires_grad_()
+        cost, of_single = (1 - ms_ssim(a, y.to(a.dtype)) for a in (exact, single))
+        torch.testing.assert_close(of_single.double(), cost, rtol=0.01, atol=0)
+        cost.sum().backward()
+        of_single.sum().backward()
+        assert (exact.grad - single.grad).norm() < 5e-4 * exact.grad.norm()
+
     def test_it_is_1_for_equal_images_and_has_a_gradient_for_opposite_ones(self):
         x = torch.rand(2, 1, 28, 28, requires_grad=True)
         torch.testing.assert_close(ms_ssim(x, x.detach()), torch.ones(2))
