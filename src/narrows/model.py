@@ -299,7 +299,8 @@ def log_prob_by_label(model: Autoencoder, z: Tensor, x: Tensor) -> Tensor:
     scores = []
     for y in torch.arange(label.n_classes, device=x.device):
         columns = label.one_hot(y.expand(len(x)), z)
-        scores.append(model.likelihood.score(model.decoder(torch.cat([z, columns], 1)), target, observed))
+        params = model.undo_scaling(model.decoder(torch.cat([z, columns], 1)), x)
+        scores.append(model.likelihood.score(params, target, observed))
     return torch.stack(scores, 1)
 
 

@@ -68,18 +68,23 @@ class ImportanceWeighted(Objective):
                 )
 
     def check(self, model: Autoencoder) -> None:
-        """Check that the code of `model` is drawn from a posterior, and has the costs that have a weight.
+        """Check that the code of `model` is drawn from a posterior and has the costs that have a weight.
 
         Raises
         ------
         ValueError
-            If the code is not drawn from a posterior, or lacks a cost.
+            If the code is not drawn from a posterior or lacks a cost, or if rows are scaled one by one.
         """
         owner = type(model.bottleneck).__name__
         if model.stochastic is None:
             raise ValueError(
                 f"An importance-weighted bound needs a code that is drawn from a posterior. The code of "
                 f"{owner} is a single point: use a Gaussian code."
+            )
+        if getattr(model.decoder, "undoes_scaling", False):
+            raise ValueError(
+                f"An importance-weighted bound needs a decoder with `undoes_scaling` False. That of "
+                f"{type(model.decoder).__name__} is True: leave `scaling` out."
             )
         if unknown := sorted(set(self.weights) - {"kl"} - set(() if model.label is None else model.label.costs)):
             raise ValueError(
