@@ -591,6 +591,16 @@ def test_all_processes_choose_the_same_columns(n_components):
     torch.testing.assert_close(torch.cat(codes[1:]), codes[0])
 
 
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [({}, 1.0), ({"covariance": "means"}, 10.0), ({"covariance": "means", "diagonal_weight": 2.0}, 2.0)],
+)
+def test_variances_have_the_weight_of_the_paper(values, expected):
+    schema = infer(np.random.default_rng(0).normal(size=(20, 4)), "test")
+    (cost,) = RECIPES["dipvae"].make(schema, 2, hidden=(4,), **values).objective.pass_costs()
+    assert cost.diagonal_weight == expected
+
+
 def test_costs_of_the_whole_code_are_early_stoppings_too():
     model = narrows.estimator("dipvae")(2, dip_weight=3.0, **QUICK).fit(np.random.default_rng(0).normal(size=(150, 4)))
     record = model.history_[-1]

@@ -20,6 +20,7 @@ from narrows.likelihoods import Likelihood
 from narrows.networks import Decoder, LevelDecoder
 from narrows.types import Batch, Code, DeferredLinear, Output, SparseCode, product, split_missing
 
+_BLOCK = 1024  # components that are decoded at once
 _T = TypeVar("_T")
 
 
@@ -213,6 +214,14 @@ class Autoencoder(nn.Module):
         if columns.shape[1] == 0:
             columns = label.one_hot(label.log_frequencies.argmax().expand(len(z)), z)
         return self.decoder(torch.cat([codes, columns], 1))
+
+    def decode_units(self) -> Tensor:
+        """Return the change of the decoder's output if one component of 0 becomes 1, for each: L x params_shape."""
+        n, parameter = self.bottleneck.n_components, next(self.parameters())
+        with inference_mode(self):
+            zero = self.decode(parameter.new_zeros(1, n))
+            blocks = [self.decode(block) - zero for block in torch.eye(n).to(parameter).split(_BLOCK)]
+        return torch.cat(blocks).detach()
 
     def reconstruct(self, x: Tensor, edit: Callable[[Tensor], Tensor] | None = None) -> Tensor:
         """Return the mean of the likelihood (B x shape) at the code of x (B x shape), and at its likeliest label.

@@ -3,7 +3,7 @@
 A module of recipes registers them when it is imported here. `get(name).make` is the function of any recipe.
 """
 
-from narrows.recipes import discrete, perceptual, presets, regularized, selection, variants, visual
+from narrows.recipes import discrete, perceptual, presets, regularized, selection, visual
 from narrows.recipes.assemble import assemble, label_terms, labels_of
 from narrows.recipes.discrete import vqvae
 from narrows.recipes.fields import (
@@ -21,8 +21,8 @@ from narrows.recipes.geometry import hvae, poincarevae, svae
 from narrows.recipes.models import ae, dae, mapae, sae, vae
 from narrows.recipes.presets import iwae
 from narrows.recipes.registry import PURPOSES, RECIPES, Parts, Recipe, available, get, preset, register
+from narrows.recipes.regularized import factorvae
 from narrows.recipes.table import tableae
-from narrows.recipes.variants import factorvae
 
 __all__ = [
     "PURPOSES",
@@ -61,7 +61,6 @@ __all__ = [
     "svae",
     "tableae",
     "vae",
-    "variants",
     "visual",
     "vqvae",
 ]
