@@ -194,8 +194,8 @@ class HookedModel:
     def replace(self, edit: Any, layer: str | None = None) -> Iterator[None]:
         """Return a context manager in which the model computes with other outputs of a layer.
 
-        The whole model runs, and behind the block it is as before. Activations are edited without gradients, those of
-        padding, too.
+        The whole model runs, and behind the block it is as before. Activations are edited without gradients; tokens
+        that the mask leaves out keep theirs. A mask that is a function gets the inputs of the call.
 
         Parameters
         ----------
@@ -218,13 +218,27 @@ class HookedModel:
         """
         if layer is None and len(self.layers) > 1:
             raise ValueError(f"The `layer` parameter of replace must be one of {self.layers}.")
-        module = self._modules[self._check_layer(layer or self.layers[0], "replace")]
-        function = as_edit(edit)
-        handle = module.register_forward_hook(lambda _m, _i, output: replace_tensor(output, function))
-        try:
+        layer = self._check_layer(layer or self.layers[0], "replace")
+        function, mask = as_edit(edit), None
+
+        def see_inputs(_module: nn.Module, inputs: tuple[Any, ...], named: dict[str, Any]) -> None:
+            nonlocal mask
+            mask = self.mask_of(named or (inputs[0] if len(inputs) == 1 else inputs))
+
+        def edit_tokens(output: Tensor) -> Tensor:
+            is_token = _mask_of_rows(output, mask, layer)
+            if is_token is None:
+                return function(output)
+            edited = output.clone()
+            edited[is_token] = function(output[is_token])
+            return edited
+
+        with contextlib.ExitStack() as stack:
+            stack.callback(self.model.register_forward_pre_hook(see_inputs, with_kwargs=True).remove)
+            module = self._modules[layer]
+            handle = module.register_forward_hook(lambda _m, _i, output: replace_tensor(output, edit_tokens))
+            stack.callback(handle.remove)
             yield
-        finally:
-            handle.remove()
 
     # ---------------------------------------------------------------------------------------------- inside
 
@@ -359,15 +373,19 @@ def _as_rows(output: Tensor, mask: Tensor | None, layer: str) -> Tensor:
             f"The layer {layer!r} must give (sequences, tokens, width) or (rows, width). Got shape "
             f"{tuple(output.shape)}. Hook a layer behind it, or wrap the model in one that reshapes it."
         )
-    if output.ndim == 2:
-        if mask is not None and len(output) == mask.numel() != len(mask):  # the tokens of all sequences
-            return output[mask.flatten().to(output.device)]
-        return output
+    is_token = _mask_of_rows(output, mask, layer)
+    return output.reshape(-1, output.shape[-1]) if is_token is None else output[is_token]
+
+
+def _mask_of_rows(output: Tensor, mask: Tensor | None, layer: str) -> Tensor | None:
+    """Return True for the rows of a layer's output that are tokens, (rows) or (sequences, tokens); None if all are."""
     if mask is None:
-        return output.reshape(-1, output.shape[2])
+        return None
+    if output.ndim == 2:  # the tokens of all sequences, or a row for each sequence
+        return mask.flatten().to(output.device) if len(output) == mask.numel() != len(mask) else None
     if mask.shape != output.shape[:2]:
         raise ValueError(
             f"The mask must be (sequences, tokens), {tuple(output.shape[:2])} for the layer {layer!r}. Got "
             f"{tuple(mask.shape)}."
         )
-    return output[mask.to(output.device)]
+    return mask.to(output.device)
