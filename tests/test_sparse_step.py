@@ -11,7 +11,7 @@ from narrows import SAE, recipes
 from narrows.bottlenecks import BatchTopK, Gated, Gaussian, Joint, JumpReLU, Label, Plain, TopK, normal_threshold
 from narrows.corruptions import Nothing
 from narrows.data import infer
-from narrows.evaluation.scores import log_likelihood
+from narrows.evaluation.scores import N_DRAWS, draws, log_likelihood
 from narrows.likelihoods import Gaussian as GaussianLikelihood
 from narrows.model import Autoencoder, infer_label, log_prob_by_label
 from narrows.networks import Dictionary, FreeDictionary, MLPEncoder, UnitEncoder
@@ -379,9 +379,14 @@ def test_labels_and_scores_have_the_scale_of_the_rows(scaling):
             expected = torch.stack([model.likelihood.score(params, x) for params in decoded], 1)
             torch.testing.assert_close(log_prob_by_label(model, z, x), expected)
             assert torch.equal(infer_label(model, x).argmax(1), expected.argmax(1))
-            if isinstance(free, Plain):
-                scores = expected.amax(1) + np.log(0.5)
-                torch.testing.assert_close(log_likelihood(model, x), scores)
+            scores = expected.amax(1)
+            if isinstance(free, Gaussian):
+                scores, columns = torch.zeros(30), y[expected.argmax(1)]
+                for eps in draws(4, N_DRAWS):
+                    z, log_q, log_p = free.sample(encoder(x), eps.to(x).expand(30, -1))
+                    params = dictionary.undo_scaling(dictionary(torch.cat([z, columns], 1)), x)
+                    scores += (log_p - log_q + model.likelihood.score(params, x)) / N_DRAWS
+            torch.testing.assert_close(log_likelihood(model, x), scores + np.log(0.5))
     with pytest.raises(ValueError, match="leave `scaling` out"):
         ImportanceWeighted().check(model)
 
