@@ -66,7 +66,7 @@ class IndexNetwork(nn.Module):
     Parameters
     ----------
     n_values : K_g, the number of values of each index: G numbers.
-    n_components : L, the length of a code.
+    n_components : V, the numbers that tell what a value adds to a code.
     n_labels : number of labels, 1 without labels.
     width, n_layers, dropout : size of the transformer, and the share of numbers left out in training.
     """
@@ -95,7 +95,7 @@ class IndexNetwork(nn.Module):
 
         Parameters
         ----------
-        vectors : what each value adds to the code, G x K x L; K is the largest K_g, and others are 0.
+        vectors : what each value adds to the code, G x K x V; K is the largest K_g, and others are 0.
         """
         self.vectors.copy_(vectors / vectors.std().clamp(min=1e-6))
         self.bias.copy_((F.one_hot(index, self.bias.shape[1]).sum(0) + 1.0).log())
@@ -196,10 +196,11 @@ class Autoregressive(Sampler):
         rows = np.column_stack([index.numpy(), labels])
         train, held_out = map(torch.from_numpy, split_codes(rows, seed))
         self.tensors = {"n_values": torch.tensor(self._bound.n_values), "frequencies": torch.tensor(counts / len(Z))}
-        self.tensors["n_components"] = torch.tensor(Z.shape[1])
+        vectors = self._bound.added_vectors()
+        self.tensors["n_components"] = torch.tensor(vectors.shape[2])
         with forked_rng(seed):
             network = self._make_network()
-            network.start_at(_added_vectors(self._bound), train[:, :-1])
+            network.start_at(vectors, train[:, :-1])
             state = train_by_likelihood(
                 network, network.log_prob, train, held_out, self.max_epochs, learning_rate=3e-3, weight_decay=0.01
             )
@@ -241,7 +242,7 @@ class Autoregressive(Sampler):
 
     @property
     def _device(self) -> torch.device:
-        return _device_of(self._bound)
+        return self._bound.device
 
     @property
     def _n_rows(self) -> int:
@@ -266,23 +267,6 @@ class Autoregressive(Sampler):
         prefix = "network."
         network.load_state_dict({k.removeprefix(prefix): t for k, t in self.tensors.items() if k.startswith(prefix)})
         return network.eval()
-
-
-def _device_of(code: Discrete) -> torch.device:
-    return next((t.device for t in (*code.buffers(), *code.parameters())), torch.device("cpu"))
-
-
-def _added_vectors(code: Discrete) -> Tensor:
-    """Return what each value of each index adds to a code, G x K x L, around the mean of all values."""
-    n_values = code.n_values
-    vectors = torch.zeros(len(n_values), max(n_values), code.n_components)
-    device = _device_of(code)
-    for g, n in enumerate(n_values):
-        index = torch.zeros(n, len(n_values), dtype=torch.int64, device=device)
-        index[:, g] = torch.arange(n, device=device)
-        z = code.from_indices(index).detach().float().cpu()
-        vectors[g, :n] = z - z.mean(0)
-    return vectors
 
 
 def _draw_indices(network: IndexNetwork, uniform: Tensor, label: Tensor, temperature: float) -> Tensor:

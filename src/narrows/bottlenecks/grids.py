@@ -1,0 +1,105 @@
+"""A discrete code of several grids of vectors, from coarse to fine: each is encoded given the one before it.
+
+    h = (h_1, h_2, ...), a part for each grid    z_1 = quantise_1(h_1)    z_q = quantise_q(h_q + f_q(z_(q-1)))
+    quantise_q: the vector at each place of grid q becomes the nearest of K learned ones, which all places share
+    commitment = sum_q |h_q + f_q(z_(q-1)) - sg(z_q)|^2
+
+sg stops gradients; those of z_q go to the inputs of its grid unchanged (straight through). f_q are convolutions and an
+enlargement. So a finer grid need not say again what the coarser one has said.
+
+Razavi, van den Oord and Vinyals, Generating diverse high-fidelity images with VQ-VAE-2 (2019),
+https://arxiv.org/abs/1906.00446.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from narrows import networks
+from narrows.bottlenecks.discrete import Discrete
+from narrows.bottlenecks.quantized import VectorQuantizer
+from narrows.types import Code
+
+
+class GridQuantizer(Discrete):
+    """A code of one vector at each place of each grid, each of them one of `n_codes` vectors that its grid has.
+
+    The indices of the coarsest grid come first.
+
+    Parameters
+    ----------
+    grids : the places, and the length D of a vector.
+    n_codes : K, the number of learned vectors of each grid.
+
+    >>> import torch
+    >>> quantizer = GridQuantizer(networks.Grids([(1, 1), (2, 2)], 3), n_codes=8).eval()
+    >>> quantizer.indices(torch.randn(6, 15)).shape
+    torch.Size([6, 5])
+    """
+
+    costs = ("commitment",)
+
+    def __init__(self, grids: networks.Grids, n_codes: int = 256) -> None:
+        super().__init__()
+        self.grids = grids
+        self.n_components = self.n_inputs = grids.n_components
+        self.n_values = (n_codes,) * sum(grids.n_places)
+        self.quantizers = nn.ModuleList(VectorQuantizer(grids.length, n_codes, grids.length) for _ in grids.sizes)
+        self.finer = nn.ModuleList(networks.FinerGrid(grids, level) for level in range(1, len(grids.sizes)))
+
+    def forward(self, h: Tensor) -> Code:
+        """Return the nearest vectors (B x L), and the squared distances to them, added up, as a cost."""
+        costs = []
+
+        def quantize(quantizer: VectorQuantizer, vectors: Tensor) -> Tensor:
+            code = quantizer(vectors)
+            costs.append(code.costs["commitment"].view(len(h), -1).sum(1))
+            return code.z
+
+        z = self._quantize(h, quantize)
+        return Code(z, {"commitment": torch.stack(costs).sum(0)})
+
+    def encode(self, h: Tensor) -> Tensor:
+        """Return the nearest vectors (B x L)."""
+        return self._quantize(h, VectorQuantizer.encode)
+
+    def indices(self, z: Tensor) -> Tensor:
+        """Return the numbers of the vectors nearest to z (B x L): one integer from 0 to K - 1 for each place."""
+        parts = zip(self._quantizers, self.grids.split(z), strict=True)
+        return torch.cat([quantizer.indices(self._rows(part)).view(len(z), -1) for quantizer, part in parts], 1)
+
+    def from_indices(self, index: Tensor) -> Tensor:
+        """Return the vectors (n x L) of their numbers (n x places)."""
+        parts = zip(self._quantizers, index.split(self.grids.n_places, 1), strict=True)
+        return torch.cat(
+            [quantizer.from_indices(part.reshape(-1, 1)).view(len(index), -1) for quantizer, part in parts], 1
+        )
+
+    def added_vectors(self) -> Tensor:
+        """Return the learned vectors of each place, less their mean: places x K x (D levels), by level.
+
+        Places of one grid share their vectors, so that a sampler learns what a vector means once for all of them.
+        """
+        codebooks = [quantizer.codebook[0].float().cpu() for quantizer in self._quantizers]
+        vectors = torch.block_diag(*(codebook - codebook.mean(0) for codebook in codebooks))
+        levels = torch.arange(len(codebooks)).repeat_interleave(torch.tensor(self.grids.n_places))
+        return vectors.unflatten(0, (len(codebooks), -1))[levels]
+
+    @property
+    def _quantizers(self) -> list[VectorQuantizer]:
+        return list(self.quantizers)  # type: ignore[arg-type]  # nn.ModuleList has no item type
+
+    def _rows(self, part: Tensor) -> Tensor:
+        """Return the vectors of a grid, B x (D places), as rows: (B places) x D."""
+        return part.reshape(-1, self.grids.length)
+
+    def _quantize(self, h: Tensor, quantize: Callable[[VectorQuantizer, Tensor], Tensor]) -> Tensor:
+        """Return the vectors (B x L) that `quantize` gives for rows of vectors, grid by grid."""
+        done: list[Tensor] = []
+        for quantizer, finer, part in zip(self._quantizers, [None, *self.finer], self.grids.split(h), strict=True):
+            given = part if finer is None else part + finer(done[-1])
+            done.append(quantize(quantizer, self._rows(given)).view(len(h), -1))
+        return torch.cat(done, 1)
