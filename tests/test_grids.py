@@ -71,15 +71,6 @@ class TestGridQuantizer:
             z = quantizer.from_indices(torch.full((1, 21), value))[0]
             assert len(z[:12].view(6, 2).unique(dim=0)) == len(z[12:].view(15, 2).unique(dim=0)) == 1
 
-    def test_a_sampler_sees_the_vectors_that_the_values_add(self, quantizer):
-        added = quantizer.added_vectors()
-        whole = super(GridQuantizer, quantizer).added_vectors()
-        assert added.shape == (21, 6, 4)
-        columns = [(slice(2 * g, 2 * g + 2), slice(0, 2) if g < 6 else slice(2, 4)) for g in range(21)]
-        for g, (in_code, in_short) in enumerate(columns):
-            torch.testing.assert_close(added[g, :, in_short], whole[g, :, in_code])
-            assert float(added[g].abs().sum()) == pytest.approx(float(added[g, :, in_short].abs().sum()))
-
     def test_a_sampler_learns_which_fine_vectors_suit_the_coarse_ones(self):
         grids = Grids([(1, 2), (2, 4)], 2)
         code: Any = GridQuantizer(grids, n_codes=4)

@@ -36,7 +36,6 @@ HOOKS = {
     "Selective.takes_deferred": "the number of entries of most codes depends on the data",
     "Selective.cost": "a code that fixes the number of active units has no cost",
     "Selective.gate": "most codes have no gates",
-    "Discrete.added_vectors": "indices that share a codebook have a shorter form",
     "Sampler.bind": "only a sampler of indices needs the code that has them",
     "Stochastic.code": "a code may compute its draw and its cost together",
     "Stochastic.kl": "a code on a sphere has a KL, but none of each component",

@@ -38,24 +38,6 @@ class Discrete(Bottleneck):
         """Number of bits that store a code."""
         return float(torch.tensor(self.n_values, dtype=torch.float64).log2().sum())
 
-    @property
-    def device(self) -> torch.device:
-        """Device of the code's tensors."""
-        return next((t.device for t in (*self.buffers(), *self.parameters())), torch.device("cpu"))
-
-    def added_vectors(self) -> Tensor:
-        """Return what each value of each index adds to a code, less the mean of all values: G x K x V.
-
-        K is the largest K_g; where an index has fewer values, the others are 0. V is L if no shorter form is known.
-        """
-        vectors = torch.zeros(len(self.n_values), max(self.n_values), self.n_components)
-        for g, n in enumerate(self.n_values):
-            index = torch.zeros(n, len(self.n_values), dtype=torch.int64, device=self.device)
-            index[:, g] = torch.arange(n, device=self.device)
-            z = self.from_indices(index).detach().float().cpu()
-            vectors[g, :n] = z - z.mean(0)
-        return vectors
-
     def project(self, z: Tensor) -> Tensor:
         """Return the code nearest to each z (n x L)."""
         return self.from_indices(self.indices(z)).to(z.dtype)

@@ -78,16 +78,6 @@ class GridQuantizer(Discrete):
             [quantizer.from_indices(part.reshape(-1, 1)).view(len(index), -1) for quantizer, part in parts], 1
         )
 
-    def added_vectors(self) -> Tensor:
-        """Return the learned vectors of each place, less their mean: places x K x (D levels), by level.
-
-        Places of one grid share their vectors, so that a sampler learns what a vector means once for all of them.
-        """
-        codebooks = [quantizer.codebook[0].float().cpu() for quantizer in self._quantizers]
-        vectors = torch.block_diag(*(codebook - codebook.mean(0) for codebook in codebooks))
-        levels = torch.arange(len(codebooks)).repeat_interleave(torch.tensor(self.grids.n_places))
-        return vectors.unflatten(0, (len(codebooks), -1))[levels]
-
     @property
     def _quantizers(self) -> list[VectorQuantizer]:
         return list(self.quantizers)  # type: ignore[arg-type]  # nn.ModuleList has no item type
