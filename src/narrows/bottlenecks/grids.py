@@ -47,20 +47,21 @@ class GridQuantizer(Discrete):
         self.grids = grids
         self.n_components = self.n_inputs = grids.n_components
         self.n_values = (n_codes,) * sum(grids.n_places)
-        self.quantizers = nn.ModuleList(VectorQuantizer(grids.length, n_codes, grids.length) for _ in grids.sizes)
+        self.quantizers = nn.ModuleList(
+            VectorQuantizer(grids.length * n, n_codes, grids.length, is_shared=True) for n in grids.n_places
+        )
         self.finer = nn.ModuleList(networks.FinerGrid(grids, level) for level in range(1, len(grids.sizes)))
 
     def forward(self, h: Tensor) -> Code:
         """Return the nearest vectors (B x L), and the squared distances to them, added up, as a cost."""
-        costs = []
+        codes: list[Code] = []
 
-        def quantize(quantizer: VectorQuantizer, vectors: Tensor) -> Tensor:
-            code = quantizer(vectors)
-            costs.append(code.costs["commitment"].view(len(h), -1).sum(1))
-            return code.z
+        def quantize(quantizer: VectorQuantizer, part: Tensor) -> Tensor:
+            codes.append(quantizer(part))
+            return codes[-1].z
 
         z = self._quantize(h, quantize)
-        return Code(z, {"commitment": torch.stack(costs).sum(0)})
+        return Code(z, {"commitment": torch.stack([code.costs["commitment"] for code in codes]).sum(0)})
 
     def encode(self, h: Tensor) -> Tensor:
         """Return the nearest vectors (B x L)."""
@@ -69,27 +70,20 @@ class GridQuantizer(Discrete):
     def indices(self, z: Tensor) -> Tensor:
         """Return the numbers of the vectors nearest to z (B x L): one integer from 0 to K - 1 for each place."""
         parts = zip(self._quantizers, self.grids.split(z), strict=True)
-        return torch.cat([quantizer.indices(self._rows(part)).view(len(z), -1) for quantizer, part in parts], 1)
+        return torch.cat([quantizer.indices(part) for quantizer, part in parts], 1)
 
     def from_indices(self, index: Tensor) -> Tensor:
         """Return the vectors (n x L) of their numbers (n x places)."""
         parts = zip(self._quantizers, index.split(self.grids.n_places, 1), strict=True)
-        return torch.cat(
-            [quantizer.from_indices(part.reshape(-1, 1)).view(len(index), -1) for quantizer, part in parts], 1
-        )
+        return torch.cat([quantizer.from_indices(part) for quantizer, part in parts], 1)
 
     @property
     def _quantizers(self) -> list[VectorQuantizer]:
         return list(self.quantizers)  # type: ignore[arg-type]  # nn.ModuleList has no item type
 
-    def _rows(self, part: Tensor) -> Tensor:
-        """Return the vectors of a grid, B x (D places), as rows: (B places) x D."""
-        return part.reshape(-1, self.grids.length)
-
     def _quantize(self, h: Tensor, quantize: Callable[[VectorQuantizer, Tensor], Tensor]) -> Tensor:
-        """Return the vectors (B x L) that `quantize` gives for rows of vectors, grid by grid."""
-        done: list[Tensor] = []
+        """Return the vectors (B x L), for which `quantize` is called grid by grid."""
+        z: list[Tensor] = []
         for quantizer, finer, part in zip(self._quantizers, [None, *self.finer], self.grids.split(h), strict=True):
-            given = part if finer is None else part + finer(done[-1])
-            done.append(quantize(quantizer, self._rows(given)).view(len(h), -1))
-        return torch.cat(done, 1)
+            z.append(quantize(quantizer, part if finer is None else part + finer(z[-1])))
+        return torch.cat(z, 1)
