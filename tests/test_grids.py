@@ -13,7 +13,7 @@ import narrows
 from narrows.bottlenecks import GridQuantizer
 from narrows.data import infer
 from narrows.estimators.samplers import Autoregressive
-from narrows.networks import GridDecoder, GridEncoder, Grids, possible_grids
+from narrows.networks import GridDecoder, GridEncoder, Grids, find_grids
 
 GRIDS = Grids([(2, 3), (3, 5)], 2)
 
@@ -29,12 +29,12 @@ def quantizer() -> GridQuantizer:
 
 
 def test_each_grid_has_half_of_the_next_one():
-    for sizes in possible_grids(9, 21, 3):
+    for sizes in find_grids(9, 21, 3):
         assert len(sizes) == 3
         for (rows, columns), (more_rows, more_columns) in itertools.pairwise(sizes):
             assert (rows, columns) == ((more_rows + 1) // 2, (more_columns + 1) // 2)
-    assert possible_grids(9, 21, 1)[-1] == [(1, 1)]
-    assert possible_grids(4, 4, 4) == []
+    assert find_grids(9, 21, 1)[-1] == [(1, 1)]
+    assert find_grids(4, 4, 4) == []
 
 
 class TestGridQuantizer:

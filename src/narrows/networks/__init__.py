@@ -17,7 +17,7 @@ from narrows.networks.build import (
 from narrows.networks.conv import ConvDecoder, ConvEncoder, UNet
 from narrows.networks.denoiser import PhotoUNet
 from narrows.networks.dictionary import REBUILT, SCALINGS, FreeDictionary, ScaledRows, Scaling, UnitEncoder, scale_rows
-from narrows.networks.grid import FinerGrid, GridDecoder, GridEncoder, Grids, possible_grids
+from narrows.networks.grid import FinerGrid, GridDecoder, GridEncoder, Grids, find_grids
 from narrows.networks.mlp import Dictionary, LinearSkip, MLPDecoder, MLPEncoder, ResidualMLP
 from narrows.networks.table import LevelDecoder, TableEncoder
 from narrows.networks.vit import PatchDecoder, PatchEncoder, PatchGrid, choose_patch_size
@@ -61,9 +61,9 @@ __all__ = [
     "build_encoder",
     "choose",
     "choose_patch_size",
+    "find_grids",
     "has_own_parts",
     "is_network",
-    "possible_grids",
     "scale_rows",
     "split_pair",
 ]

@@ -67,10 +67,10 @@ class Grids:
         return " and ".join(f"{rows} x {columns}" for rows, columns in self.sizes)
 
 
-def possible_grids(height: int, width: int, n_levels: int) -> list[list[Size]]:
+def find_grids(height: int, width: int, n_levels: int) -> list[list[Size]]:
     """Return all runs of `n_levels` sizes of a halved image, each with the coarsest first; the finest run comes first.
 
-    >>> possible_grids(7, 7, 2)
+    >>> find_grids(7, 7, 2)
     [[(4, 4), (7, 7)], [(2, 2), (4, 4)], [(1, 1), (2, 2)]]
     """
     sizes = halved_sizes(height, width, smallest=1)

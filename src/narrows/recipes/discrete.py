@@ -290,7 +290,7 @@ def _divisors(n: int, most: int) -> list[int]:
 def _choose_grids(schema: Schema, n_components: int, n_levels: int, group_size: int | str) -> networks.Grids:
     """Return grids of `n_components` in all: of several, those with the largest vectors up to `_GROUP_SIZE`."""
     _, height, width = schema.shape
-    n_places = [(sum(r * c for r, c in sizes), sizes) for sizes in networks.possible_grids(height, width, n_levels)]
+    n_places = [(sum(r * c for r, c in sizes), sizes) for sizes in networks.find_grids(height, width, n_levels)]
     lengths = [(n_components // n, sizes) for n, sizes in n_places if n_components % n == 0]
     if group_size != "auto":
         lengths = [(length, sizes) for length, sizes in lengths if length == group_size]
