@@ -29,6 +29,7 @@ SMALL = {
     "compile": False,
 }
 N = 40
+SIZES = {"vqvae2": 20}  # lengths of codes of the recipes that do not take every length
 
 
 class Case:
@@ -141,7 +142,7 @@ OTHERS = (
         if name not in {case.recipe for case in REPRESENTATIVES} and not recipe.is_visual
     ),
 )
-OF_IMAGES = tuple(Case(name) for name, recipe in RECIPES.items() if recipe.is_visual)
+OF_IMAGES = tuple(Case(name, SIZES.get(name, 4)) for name, recipe in RECIPES.items() if recipe.is_visual)
 
 
 def data(kind: str, n: int = N) -> np.ndarray:

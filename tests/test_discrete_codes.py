@@ -18,6 +18,7 @@ from narrows.bottlenecks import (
     Discrete,
     FiniteScalar,
     Gaussian,
+    GridQuantizer,
     Joint,
     Label,
     Ladder,
@@ -26,6 +27,7 @@ from narrows.bottlenecks import (
     VectorQuantizer,
     as_discrete,
 )
+from narrows.networks import Grids
 from narrows.priors import NormalMixture
 
 
@@ -40,6 +42,7 @@ DISCRETE = {
     "vectors": lambda: VectorQuantizer(6, n_codes=5, group_size=2),
     "residual": lambda: residual_quantizer(6, 5),
     "scalar": lambda: FiniteScalar(6, (2, 3, 4, 5, 8, 2)),
+    "grids": lambda: GridQuantizer(Grids([(1, 1), (1, 2)], 2), n_codes=5),
     "categories": lambda: Categorical(6, n_categories=3),
 }
 

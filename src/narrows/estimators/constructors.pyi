@@ -179,6 +179,135 @@ class VQVAE(Shared, CodeEstimator):
             Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 256 MiB.
         """
 
+class VQVAE2(Shared, CodeEstimator):
+    """A VQ-VAE with two grids of vectors: the coarse one holds the whole image, and the fine one what that leaves open."""
+
+    n_components: int
+    n_codes: int
+    n_levels: int
+    group_size: int | Literal["auto"]
+    commitment: float
+    width: int
+    likelihood: Literal[
+        "auto",
+        "bernoulli",
+        "continuous_bernoulli",
+        "gaussian",
+        "heteroscedastic",
+        "student_t",
+        "discretized_logistic",
+        "poisson",
+        "negative_binomial",
+    ]
+    def __init__(
+        self,
+        n_components: int = 40,
+        *,
+        n_codes: int = 256,
+        n_levels: int = 2,
+        group_size: int | Literal["auto"] = "auto",
+        commitment: float = 0.25,
+        width: int = 16,
+        likelihood: Literal[
+            "auto",
+            "bernoulli",
+            "continuous_bernoulli",
+            "gaussian",
+            "heteroscedastic",
+            "student_t",
+            "discretized_logistic",
+            "poisson",
+            "negative_binomial",
+        ] = "auto",
+        columns: Any = None,
+        max_levels: int | None = 256,
+        batch_size: int | Literal["auto"] = "auto",
+        learning_rate: float | Literal["auto"] = "auto",
+        weight_decay: float | Literal["auto"] = "auto",
+        max_epochs: int | Literal["auto"] = "auto",
+        max_time: float | None = None,
+        early_stopping: bool = True,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int | Literal["auto"] = "auto",
+        contamination: float | Literal["auto"] = "auto",
+        device: str = "auto",
+        precision: Literal["auto", "float32", "bfloat16", "float64"] = "auto",
+        compile: bool | Literal["auto"] = "auto",
+        sharded: bool | Literal["auto"] = "auto",
+        checkpoint: str | Path | None = None,
+        track: Any = None,
+        random_state: int | np.random.RandomState | np.random.Generator | None = None,
+        verbose: int | Literal["auto"] = "auto",
+        max_examples: int | None = None,
+        buffer_size: int | Literal["auto"] = "auto",
+    ) -> None:
+        """A VQ-VAE with two grids of vectors: the coarse one holds the whole image, and the fine one what that leaves open.
+
+        Razavi, van den Oord and Vinyals, Generating diverse high-fidelity images with VQ-VAE-2 (2019), https://arxiv.org/abs/1906.00446.
+
+        Parameters
+        ----------
+        n_components : an int in the range [2, inf), default 40
+            Number of components: `group_size` for each place of the grids; a multiple of 5 in most cases.
+        n_codes : an int in the range [2, inf), default 256
+            Number of learned vectors of each grid; each place is one of them.
+        n_levels : an int in the range [1, inf), default 2
+            Number of grids, from coarse to fine.
+        group_size : an int in the range [1, inf) or 'auto', default 'auto'
+            Number of components of a place; 'auto' is the largest number up to 4 that gives grids, or the next one.
+        commitment : a float in the range [0, inf), default 0.25
+            Weight of the distance from the encoder's output to its vectors.
+        width : an int in the range [1, inf), default 16
+            Channels of the networks at the full size of the image.
+        likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'student_t', 'discretized_logistic', 'poisson', 'negative_binomial', default 'auto'
+            Distribution of the data given the code; 'auto' chooses by the data.
+
+        Other Parameters
+        ----------------
+        columns : a dict from columns to kinds, or None, default None
+            Kinds of columns of a table, such as {'zip': 'categorical'}, one of real, heavy_tailed, integer, count, binary, categorical, ordered, datetime, duration, constant, identifier, text ('identifier' leaves a column out); None finds all.
+        max_levels : an int in the range [2, inf) or None, default 256
+            Largest number of levels of a column of a table; rarer values become one level, `other`, which is given back as missing; None keeps all.
+        batch_size : an int in the range [1, inf) or 'auto', default 'auto'
+            Number of examples in each training step.
+        learning_rate : a float in the range (0, inf) or 'auto', default 'auto'
+            Highest learning rate of AdamW.
+        weight_decay : a float in the range [0, inf) or 'auto', default 'auto'
+            Weight decay of AdamW, against over-fitting.
+        max_epochs : an int in the range [1, inf) or 'auto', default 'auto'
+            Largest number of passes over the training data.
+        max_time : a float in the range (0, inf) or None, default None
+            Time limit of the training, in seconds; None for no limit.
+        early_stopping : one of True, False, default True
+            True to hold out rows, cool down and end when their loss stops falling, and keep the best weights.
+        validation_fraction : a float in the range (0, 1), default 0.1
+            Share of the rows to hold out for early stopping.
+        n_iter_no_change : an int in the range [1, inf) or 'auto', default 'auto'
+            Validations without improvement before the cool-down; 'auto' is 10, MapAE: 25.
+        contamination : a float in the range (0, 0.5] or 'auto', default 'auto'
+            Expected share of new rows to call outliers; 'auto' is 0.05.
+        device : a device's name, such as 'auto', 'cpu', 'cuda', default 'auto'
+            Device to compute on; 'auto' is a GPU if there is one, otherwise the CPU.
+        precision : one of 'auto', 'float32', 'bfloat16', 'float64', default 'auto'
+            Dtype of matrix products; with 'bfloat16', weights and losses stay in float32.
+        compile : one of True, False or 'auto', default 'auto'
+            True to compile the training step (torch.compile); 'auto' does so if it saves time.
+        sharded : one of True, False or 'auto', default 'auto'
+            True to split the model over the processes; False for a full copy in each process.
+        checkpoint : a folder's path or None, default None
+            Folder for checkpoints; `fit` resumes from a checkpoint in it; None for no checkpoints.
+        track : None, a .jsonl file, 'tensorboard:FOLDER', 'mlflow:EXPERIMENT', 'wandb:PROJECT', an object with log(step, values) and finish(), or a list of these, default None
+            Where to log the losses during the training.
+        random_state : an int, a numpy RandomState or Generator, or None, default None
+            Seed of all random numbers; None takes a new one in each fit.
+        verbose : an int in the range [0, inf) or 'auto', default 'auto'
+            'auto' for a progress bar where it takes more than 2 seconds and somebody watches; 0 for no output, 1 for a bar and the decisions, 2 also for a line per validation.
+        max_examples : an int in the range [2, inf) or None, default None
+            Largest number of training examples in all steps; of an iterator, of rows to read; None for no limit.
+        buffer_size : an int in the range [8, inf) or 'auto', default 'auto'
+            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 256 MiB.
+        """
+
 class RQVAE(Shared, CodeEstimator):
     """The residual-quantised autoencoder: a code is a sum of learned vectors, and the first of them are a coarser code."""
 
@@ -6066,6 +6195,8 @@ class TableAE(Shared):
 
 @overload
 def estimator(recipe: Literal["vqvae"]) -> type[VQVAE]: ...
+@overload
+def estimator(recipe: Literal["vqvae2"]) -> type[VQVAE2]: ...
 @overload
 def estimator(recipe: Literal["rqvae"]) -> type[RQVAE]: ...
 @overload

@@ -17,6 +17,7 @@ from narrows.networks.build import (
 from narrows.networks.conv import ConvDecoder, ConvEncoder, UNet
 from narrows.networks.denoiser import PhotoUNet
 from narrows.networks.dictionary import REBUILT, SCALINGS, FreeDictionary, ScaledRows, Scaling, UnitEncoder, scale_rows
+from narrows.networks.grid import FinerGrid, GridDecoder, GridEncoder, Grids, find_grids
 from narrows.networks.mlp import Dictionary, LinearSkip, MLPDecoder, MLPEncoder, ResidualMLP
 from narrows.networks.table import LevelDecoder, TableEncoder
 from narrows.networks.vit import PatchDecoder, PatchEncoder, PatchGrid, choose_patch_size
@@ -31,7 +32,11 @@ __all__ = [
     "Decoder",
     "Dictionary",
     "Encoder",
+    "FinerGrid",
     "FreeDictionary",
+    "GridDecoder",
+    "GridEncoder",
+    "Grids",
     "LevelDecoder",
     "LinearDecoder",
     "LinearSkip",
@@ -56,6 +61,7 @@ __all__ = [
     "build_encoder",
     "choose",
     "choose_patch_size",
+    "find_grids",
     "has_own_parts",
     "is_network",
     "scale_rows",

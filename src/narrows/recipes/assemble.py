@@ -194,7 +194,7 @@ def _encoder(
                 f"a pair with {type(network).__name__} as its encoder instead."
             )
         return nn.Identity(), []
-    if isinstance(network, (networks.Columns, networks.PatchEncoder)):
+    if isinstance(network, (networks.Columns, networks.GridEncoder, networks.PatchEncoder)):
         return network, []
     if isinstance(network, networks.UnitEncoder):
         network.check(schema.n_entries, n_outputs)
