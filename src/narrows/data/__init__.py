@@ -34,7 +34,7 @@ from narrows.data.features import (
 from narrows.data.files.mapped import MappedRows, open_mapped, scan_rows
 from narrows.data.filling import fill_missing
 from narrows.data.frames import Frame, is_frame, open_frame
-from narrows.data.infer import infer, white_level
+from narrows.data.infer import infer, infer_layers, white_level
 from narrows.data.infer_table import infer_table
 from narrows.data.kinds import KINDS, ColumnKind
 from narrows.data.levels import GAP, Cells, Levels
@@ -107,6 +107,7 @@ __all__ = [
     "free_bytes",
     "has_words",
     "infer",
+    "infer_layers",
     "infer_table",
     "is_atom",
     "is_blocks",

@@ -104,14 +104,16 @@ class HookedModel:
         self._stack.close()
         self._stack = None
 
-    def blocks(self, batches: Any, layer: str | None = None) -> LayerBlocks:
+    def blocks(self, batches: Any, layer: str | Sequence[str] | None = None) -> LayerBlocks:
         """Return the activations of a layer as blocks of rows, which `fit` reads while the `with` block is open.
+
+        Those of several layers, for a crosscoder, are blocks (n, layers, width).
 
         Parameters
         ----------
         batches : inputs of the model, batch by batch: an iterable, or a function that makes one, so that it can be read
             again. A batch is a tensor, a tuple of positional or a dict of named arguments.
-        layer : name of the layer; None if there is one.
+        layer : name of the layer; None if there is one. A list of names for several, which have the same width.
 
         Raises
         ------
@@ -119,8 +121,12 @@ class HookedModel:
             If `layer` is not one of the layers.
         """
         if layer is None and len(self.layers) > 1:
-            raise ValueError(f"The `layer` parameter of blocks must be one of {self.layers}.")
-        return LayerBlocks(self, batches, self._check_layer(layer or self.layers[0], "blocks"))
+            raise ValueError(f"The `layer` parameter of blocks must be one of {self.layers}, or a list of them.")
+        if layer is None or isinstance(layer, str):
+            return LayerBlocks(self, batches, self._check_layer(layer or self.layers[0], "blocks"))
+        if not layer:
+            raise ValueError("The `layer` parameter of blocks must name a layer. Got an empty list.")
+        return LayerBlocks(self, batches, [self._check_layer(name, "blocks") for name in layer])
 
     def fit(self, estimators: Mapping[str, Any], batches: Any) -> dict[str, Any]:
         """Fit several estimators in one pass of the model. Each trains in a thread of its own.
@@ -280,14 +286,14 @@ class HookedModel:
 
 
 class LayerBlocks:
-    """The activations of one layer as blocks of rows, (n, width) each.
+    """The activations of one layer as blocks of rows, (n, width) each, or of a list of layers, (n, layers, width).
 
     Attributes
     ----------
     can_begin_again : True if the inputs can be read again, and so the blocks; False if they are an iterator.
     """
 
-    def __init__(self, hooked: HookedModel, batches: Any, layer: str) -> None:
+    def __init__(self, hooked: HookedModel, batches: Any, layer: str | Sequence[str]) -> None:
         self.hooked, self.batches, self.layer = hooked, batches, layer
         self.can_begin_again = not isinstance(batches, Iterator)
 
@@ -303,12 +309,24 @@ class LayerBlocks:
             if 0 < n <= row:
                 row -= n
                 continue
-            rows = self.hooked.run(batch)[self.layer]
+            rows = self._rows(self.hooked.run(batch))
             if mask is not None and has_mask is None:
                 has_mask = len(rows) == int(mask.sum())  # a layer behind a pooling has a row for each sequence
             if row < len(rows):
                 yield rows[row:]
             row = max(0, row - len(rows))
+
+    def _rows(self, outputs: Mapping[str, Tensor]) -> Tensor:
+        """Return the rows of the layers for a batch."""
+        if isinstance(self.layer, str):
+            return outputs[self.layer]
+        parts = [outputs[name] for name in self.layer]
+        shapes = {name: tuple(outputs[name].shape) for name in self.layer}
+        if len(set(shapes.values())) > 1:
+            raise ValueError(
+                f"The layers of a crosscoder must give the same number of rows of one width. Got {shapes}."
+            )
+        return torch.stack([part.to(parts[0]) for part in parts], 1)
 
 
 def _suggest(layer: str, names: Iterable[str]) -> str:

@@ -16,7 +16,7 @@ import torch
 from narrows.data.arrays import subsample_evenly
 from narrows.data.schema import Schema
 
-SCALES, CENTERS = ("column", "all", "none"), ("mean", "median")
+SCALES, CENTERS = ("column", "layer", "all", "none"), ("mean", "median")
 _MEDIAN_ROWS = 32_768  # as OpenAI's sparse_autoencoder
 _STEPS, _NEAR = 100, 1e-6
 
@@ -28,7 +28,8 @@ def normalize(schema: Schema, rows: np.ndarray, scale: str, center: str, owner: 
     ----------
     schema : schema of the rows.
     rows : training rows (n x d), in the user's units.
-    scale : "column" for the deviation of each column, "all" for the root of the mean variance, "none" for 1.
+    scale : "column" for the deviation of each column, "layer" for the root of the mean variance of each layer's
+        columns, "all" for that of all columns, "none" for 1.
     center : "mean", or "median" for the geometric median.
     owner : name of the estimator, for messages.
 
@@ -37,9 +38,10 @@ def normalize(schema: Schema, rows: np.ndarray, scale: str, center: str, owner: 
     ValueError
         If there is something to change, and the rows are no vectors of real numbers.
     """
-    if (scale, center) == ("column", "mean"):
-        return schema
-    if schema.kind != "vector" or schema.support != "real":
+    is_real = schema.kind == "vector" and schema.support == "real"
+    if center == "mean" and (scale == "column" or (scale == "layer" and not is_real)):
+        return schema  # the defaults are for rows of all kinds
+    if not is_real:
         name, value = ("scale", scale) if scale != "column" else ("center", center)
         raise ValueError(
             f"The `{name}` parameter of {owner} can be {value!r} for vectors of real numbers only. These are "
@@ -47,12 +49,17 @@ def normalize(schema: Schema, rows: np.ndarray, scale: str, center: str, owner: 
         )
     scales = np.broadcast_to(np.asarray(schema.scale, dtype=np.float64), schema.shape).copy()
     varies = np.setdiff1d(np.arange(len(scales)), schema.constant)
-    if scale != "column":
-        scales[varies] = np.sqrt(np.mean(scales[varies] ** 2)) if scale == "all" else 1.0
+    n_groups = {"column": 0, "layer": schema.n_layers, "all": 1}.get(scale, 0)
+    group = np.arange(len(scales)) * n_groups // len(scales)
+    for number in range(n_groups):
+        members = varies[group[varies] == number]
+        scales[members] = np.sqrt(np.mean(scales[members] ** 2)) if len(members) else 1.0
+    if scale == "none":
+        scales[varies] = 1.0
     offset = np.broadcast_to(np.asarray(schema.offset, dtype=np.float64), schema.shape).copy()
     sample = subsample_evenly(rows, _MEDIAN_ROWS)
     if center == "median":
-        offset[varies] = geometric_median(sample)[varies]
+        offset[varies] = geometric_median(sample.reshape(len(sample), -1))[varies]
     changed = replace(schema, offset=tuple(offset.tolist()), scale=tuple(scales.tolist()))
     prepared = changed.prepare(torch.from_numpy(np.array(sample))).double().numpy()
     mean, std = np.nanmean(prepared, 0), np.nanstd(prepared, 0)

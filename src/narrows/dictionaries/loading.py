@@ -12,7 +12,7 @@ from narrows.dictionaries import formats, saelens
 from narrows.dictionaries.files import find_licence, read_tensors
 from narrows.dictionaries.parts import from_estimator, to_estimator
 from narrows.dictionaries.record import SparseDictionary
-from narrows.estimators import SAE
+from narrows.estimators import SAE, UnitEstimator
 
 _READERS: dict[str, Callable[[Path], SparseDictionary]] = {
     saelens.WEIGHTS: lambda path: saelens.read(path.parent),
@@ -78,7 +78,7 @@ def load_dictionary(path: str | Path, *, metadata: Mapping[str, Any] | None = No
 
 
 def save_dictionary(
-    model: SAE | SparseDictionary, folder: str | Path, *, metadata: Mapping[str, Any] | None = None
+    model: UnitEstimator | SparseDictionary, folder: str | Path, *, metadata: Mapping[str, Any] | None = None
 ) -> None:
     """Save a fitted SAE in the form of SAELens, cfg.json and sae_weights.safetensors, which `SAE.load_from_disk` reads.
 
@@ -87,7 +87,8 @@ def save_dictionary(
 
     Parameters
     ----------
-    model : SAE of real vectors with a linear encoder, or a `SparseDictionary`.
+    model : SAE of real vectors with a linear encoder, or a `SparseDictionary`; or a crosscoder, whose layers become one
+        row, each behind the one before.
     folder : folder to write into; it is created if needed.
     metadata : facts for cfg.json, such as {"model_name": "gpt2", "hook_name": "blocks.8.hook_resid_pre"}.
 

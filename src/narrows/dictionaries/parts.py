@@ -20,9 +20,10 @@ from torch import Tensor, nn
 
 from narrows.data import PairSchema, Schema, target_of
 from narrows.dictionaries.record import SparseDictionary
-from narrows.estimators import SAE
+from narrows.estimators import SAE, UnitEstimator
 from narrows.model import Autoencoder
 from narrows.networks import Dictionary, FreeDictionary, LinearSkip, MLPEncoder, UnitEncoder
+from narrows.networks.sparse import compute_lengths
 
 NO_THRESHOLD = float(np.finfo(np.float32).min)  # of scores: without training rows there are no outliers
 
@@ -91,8 +92,10 @@ def _copy_tensors(record: SparseDictionary, network: Autoencoder) -> None:
 
 
 @torch.no_grad()
-def from_estimator(model: SAE) -> SparseDictionary:
-    """Return a fitted SAE with a linear encoder as a dictionary in the units of the user's rows.
+def from_estimator(model: UnitEstimator) -> SparseDictionary:
+    """Return a fitted SAE or crosscoder with a linear encoder as a dictionary in the units of the user's rows.
+
+    The rows of a crosscoder are those of its layers, one after the other.
 
     Raises
     ------
@@ -116,6 +119,7 @@ def from_estimator(model: SAE) -> SparseDictionary:
         raise ValueError("An SAE with sparsity='kl' has no counterpart among the dictionaries of other programs.")
     metadata = dict(getattr(model, "source_", {"format": "narrows"}))
     metadata |= {"is_transcoder": True} if target_of(schema) is not schema else {}
+    metadata |= {"n_layers": schema.n_layers} if schema.n_layers > 1 else {}
     if isinstance(encoder, UnitEncoder) and isinstance(decoder, FreeDictionary):
         loaded = _loaded_record(encoder, decoder, _skip(network, schema), metadata)
         return _with_activation(loaded, sparsity, network.bottleneck)
@@ -162,7 +166,8 @@ def _folded_record(
     d = schema.n_entries
     # indicators of missing entries follow the first d features; they are 0 for a complete row
     weight, bias = linear.weight.double().cpu()[:, :d], linear.bias.double().cpu()
-    directions = nn.functional.normalize(decoder.directions.double().cpu(), dim=1, eps=1e-8)
+    directions = decoder.directions.double().cpu()
+    directions = directions / compute_lengths(directions, *decoder.parts)[:, None]
     mean, factor, _ = _scale(schema)
     shift, _, scale = _scale(target_of(schema))
     return SparseDictionary(

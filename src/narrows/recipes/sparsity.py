@@ -55,7 +55,7 @@ Scale = Annotated[
     str,
     OneOf(SCALES),
     "what real-valued vectors are divided by: 'column' (the deviation of each column), 'all' (the root of their "
-    "mean variance) or 'none'",
+    "mean variance), 'layer' (the same for each layer of a crosscoder) or 'none'",
 ]
 Center = Annotated[
     str, OneOf(CENTERS), "what is subtracted from real-valued vectors: their 'mean', or the geometric 'median'"
@@ -157,7 +157,9 @@ def assemble_dictionary(
     if skip and target is schema:
         raise ValueError("skip=True of SAE needs targets: fit(X, Y). Without them X itself would be all of the output.")
     shape = likelihoods.choose(likelihood, target)[0].params_shape(target.shape)
-    dictionary = networks.Dictionary(shape, code.n_components) if isinstance(second, str) else second
+    dictionary = second
+    if isinstance(second, str):
+        dictionary = networks.Dictionary(shape, code.n_components, target.n_layers, target.n_entries)
     parts = assemble(
         schema,
         code,

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from narrows.estimators import SAE
+from narrows.estimators import UnitEstimator
 from narrows.estimators.sources import open_rows
 from narrows.estimators.units import UnitSurvey, nearest_units, unit_directions
 from narrows.params import Integer, Parameter, counted
@@ -28,7 +28,7 @@ Namer = Callable[[int, list[str]], str]
 
 
 def write_units(
-    model: SAE,
+    model: UnitEstimator,
     X: Any,
     path: str | os.PathLike[str],
     *,
@@ -42,7 +42,7 @@ def write_units(
 
     Parameters
     ----------
-    model : a fitted SAE, or a dictionary that `load_dictionary` has loaded.
+    model : a fitted SAE or crosscoder, or a dictionary that `load_dictionary` has loaded.
     X : examples, which may be larger than memory, as for `SAE.survey_units`.
     path : file to write.
     texts : one text for each example, such as a document or a token; None for numbers of examples.
@@ -68,7 +68,7 @@ def write_units(
     >>> write_units(model, X[:60], "units.html").name  # doctest: +SKIP
     'units.html'
     """
-    if not isinstance(model, SAE) or not hasattr(model, "offset_"):
+    if not isinstance(model, UnitEstimator) or not hasattr(model, "offset_"):
         raise TypeError(f"write_units takes a fitted SAE. Got {type(model).__name__}.")
     Parameter("context", 0, Integer(0), "").check("write_units", context)
     path = Path(path).expanduser()
@@ -146,7 +146,7 @@ def _rounded(values: np.ndarray) -> list[float]:
     return [float(f"{value:.4g}") for value in values.tolist()]
 
 
-def _head(title: str, model: SAE, survey: UnitSurvey) -> str:
+def _head(title: str, model: UnitEstimator, survey: UnitSurvey) -> str:
     source = getattr(model, "source_", {})
     names = ("model_name", "hook_name", "license")
     known = [f"{name.replace('_', ' ')} {source[name]}" for name in names if source.get(name)]
