@@ -39,7 +39,7 @@ def units(
     It lists each unit with how often it is active, the examples for which
     it is most active, and similar units, to search, filter and sort. DATA is
     read once, and may be larger than memory. MODEL may be a folder of
-    SAELens, sparsify, dictionary_learning or Gemma Scope, too.
+    SAELens, sparsify, dictionary_learning, Gemma Scope or Llama Scope, too.
 
     For example:
 

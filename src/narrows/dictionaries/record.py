@@ -145,5 +145,25 @@ class SparseDictionary:
         return f"{self.activation} {kind}, {self.n_features}{out} entries, {self.n_units} units{k}"
 
 
+def fold_norms(record: SparseDictionary) -> SparseDictionary:
+    """Return the same dictionary with directions of unit length, where h |D_j| stands for h before the activation.
+
+    W_enc_j |D_j|, b_enc_j |D_j|, D_j / |D_j|; the threshold is on this scale already.
+    """
+    norms = record.W_dec.double().norm(dim=1).clamp(min=1e-8)
+    return replace_tensors(
+        record,
+        W_enc=record.W_enc.double() * norms,
+        b_enc=record.b_enc.double() * norms,
+        W_dec=record.W_dec.double() / norms[:, None],
+    )
+
+
+def replace_tensors(record: SparseDictionary, **tensors: Tensor) -> SparseDictionary:
+    """Return a record with other tensors, in the precision of those that they replace."""
+    same = {name: tensor.to(getattr(record, name).dtype) for name, tensor in tensors.items()}
+    return SparseDictionary(**{**vars(record), **same})
+
+
 def _shape(tensor: Tensor) -> tuple[int, ...]:
     return tuple(tensor.shape)
