@@ -44,6 +44,7 @@ from narrows.data.normalizing import CENTERS, SCALES, normalize
 from narrows.data.paired import PairedRows, PairSchema, read_schema, target_of, write_schema
 from narrows.data.patches import Patches
 from narrows.data.row_checks import check_form, check_range, check_rows, count_gaps, warn_of_gaps
+from narrows.data.row_scaling import SCALINGS, ScaledRows, Scaling, scale_rows, weigh_rows
 from narrows.data.rows import Rows, free_bytes
 from narrows.data.schema import Schema, Support
 from narrows.data.single import first_row, is_one, one_row, row_labels
@@ -61,6 +62,7 @@ __all__ = [
     "MAX_LEVELS",
     "N_BINS",
     "SCALES",
+    "SCALINGS",
     "SPARSE_SUFFIXES",
     "ArrayScale",
     "BlockError",
@@ -80,6 +82,8 @@ __all__ = [
     "Patches",
     "PrincipalAxes",
     "Rows",
+    "ScaledRows",
+    "Scaling",
     "Schema",
     "SparseMemory",
     "SparseRows",
@@ -131,12 +135,14 @@ __all__ = [
     "read_schema",
     "read_sparse_rows",
     "row_labels",
+    "scale_rows",
     "scan_rows",
     "spaced_indices",
     "subsample_evenly",
     "take_rows",
     "target_of",
     "warn_of_gaps",
+    "weigh_rows",
     "white_level",
     "write_schema",
     "write_sparse_rows",

@@ -120,7 +120,7 @@ def from_estimator(model: UnitEstimator) -> SparseDictionary:
     metadata = dict(getattr(model, "source_", {"format": "narrows"}))
     metadata |= {"is_transcoder": True} if target_of(schema) is not schema else {}
     metadata |= {"n_layers": schema.n_layers} if schema.n_layers > 1 else {}
-    if isinstance(encoder, UnitEncoder) and isinstance(decoder, FreeDictionary):
+    if isinstance(encoder, UnitEncoder) and isinstance(decoder, (FreeDictionary, Dictionary)):
         loaded = _loaded_record(encoder, decoder, _skip(network, schema), metadata)
         return _with_activation(loaded, sparsity, network.bottleneck)
     if isinstance(encoder, MLPEncoder) and len(encoder.layers) == 1 and isinstance(decoder, Dictionary):
@@ -133,22 +133,20 @@ def from_estimator(model: UnitEstimator) -> SparseDictionary:
 
 
 def _loaded_record(
-    encoder: UnitEncoder, decoder: FreeDictionary, skip: _Skip | None, metadata: dict[str, Any]
+    encoder: UnitEncoder, decoder: FreeDictionary | Dictionary, skip: _Skip | None, metadata: dict[str, Any]
 ) -> SparseDictionary:
-    """Return the record of a loaded dictionary, which may have been trained further."""
+    """Return the record of a dictionary of rows that the schema leaves as they are: loaded, or with a layer norm."""
     b_enc, shift = encoder.linear.bias.double(), encoder.shift
     b_dec = _single(decoder.bias.double().cpu() + (0.0 if skip is None else skip.bias))
-    if shift is not None and not torch.equal(shift.cpu(), b_dec):  # trained further, each has its own values
-        if encoder.scaling != "none":
-            raise ValueError(
-                "The shift of the encoder and the bias of the decoder must be equal where rows are scaled, because no "
-                "format has both. They differ after the training."
-            )
+    directions = decoder.directions.double()
+    if isinstance(decoder, Dictionary):
+        directions = directions / compute_lengths(directions, *decoder.parts)[:, None]
+    if shift is not None and not torch.equal(shift.cpu(), b_dec):  # trained here, each has its own values
         b_enc, shift = b_enc - encoder.linear.weight.double() @ shift.double(), None
     return SparseDictionary(
         _single(encoder.linear.weight.T),
         _single(b_enc),
-        _single(decoder.directions),
+        _single(directions),
         b_dec,
         W_skip=None if skip is None else _single(skip.weight),
         subtracts_bias=shift is not None,

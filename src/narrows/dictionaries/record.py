@@ -1,6 +1,6 @@
 """A sparse dictionary of any origin in one neutral form, with the field's formulas.
 
-    u = n(x) - b_dec [if `subtracts_bias`]       n, the scaling of a row (`narrows.networks.scale_rows`)
+    u = n(x) - b_dec [if `subtracts_bias`]       n, the scaling of a row (`narrows.data.scale_rows`)
     h = u W_enc + b_enc
     z = relu(h)                                  relu
         the k largest of relu(h), the others 0   topk
@@ -22,7 +22,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from narrows.networks import SCALINGS, Scaling, scale_rows
+from narrows.data import SCALINGS, Scaling, scale_rows
 
 Activation = Literal["relu", "topk", "jumprelu", "gated"]
 ACTIVATIONS = ("relu", "topk", "jumprelu", "gated")
@@ -44,7 +44,7 @@ class SparseDictionary:
     r_mag, b_mag : (L,) log scale and bias of the magnitude ("gated"), otherwise None.
     W_skip : d x m, or None.
     subtracts_bias : True if `b_dec` is subtracted from the scaled input.
-    scaling : scaling of each row, one of `narrows.networks.SCALINGS`.
+    scaling : scaling of each row, one of `narrows.data.SCALINGS`.
     metadata : origin: format, licence, model name, hook and whatever else the source says, as JSON values.
     """
 

@@ -16,10 +16,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from narrows.data import Scaling
 from narrows.data.atomic import atomic_path, write_tensors
 from narrows.dictionaries.files import Tensors, read_json, read_tensors
 from narrows.dictionaries.record import Activation, SparseDictionary, fold_norms, replace_tensors
-from narrows.networks import Scaling
 
 CONFIG, WEIGHTS, SCALER = "cfg.json", "sae_weights.safetensors", "activation_scaler.json"
 _VERSION = "6.54.12"  # of the form that is written; without a version, SAELens takes a folder for one of version 5

@@ -1539,7 +1539,7 @@ class SAE(Shared, CodeEstimator):
     n_aux: int
     aux_weight: float
     skip: bool
-    scale: Literal["column", "layer", "all", "none"]
+    scale: Literal["column", "layer", "all", "none", "layer_norm"]
     center: Literal["mean", "median"]
     network: (
         Literal["auto", "mlp", "conv"]
@@ -1572,7 +1572,7 @@ class SAE(Shared, CodeEstimator):
         n_aux: int = 256,
         aux_weight: float = 0.25,
         skip: bool = False,
-        scale: Literal["column", "layer", "all", "none"] = "column",
+        scale: Literal["column", "layer", "all", "none", "layer_norm"] = "column",
         center: Literal["mean", "median"] = "mean",
         network: Literal["auto", "mlp", "conv"]
         | nn.Module
@@ -1640,8 +1640,8 @@ class SAE(Shared, CodeEstimator):
             Weight of the loss that revives dead units; 0 for none.
         skip : one of True, False, default False
             True to add a linear map of X to the dictionary's output; for targets: fit(X, Y) with many columns.
-        scale : one of 'column', 'layer', 'all', 'none', default 'column'
-            What real-valued vectors are divided by: 'column' (the deviation of each column), 'all' (the root of their mean variance), 'layer' (the same for each layer of a crosscoder) or 'none'.
+        scale : one of 'column', 'layer', 'all', 'none', 'layer_norm', default 'column'
+            What real-valued vectors are divided by: 'column' (the deviation of each column), 'all' (the root of their mean variance), 'layer' (the same for each layer of a crosscoder), 'none'; or 'layer_norm' (each row by its own mean and deviation, and its reconstruction back).
         center : one of 'mean', 'median', default 'mean'
             What is subtracted from real-valued vectors: their 'mean', or the geometric 'median'.
         network : one of 'auto', 'mlp', 'conv', a torch.nn.Module, or a pair (encoder, decoder) of such, default 'auto'
@@ -5123,7 +5123,7 @@ class Crosscoder(Shared, CodeEstimator):
     patience: int | Literal["auto"]
     n_aux: int
     aux_weight: float
-    scale: Literal["column", "layer", "all", "none"]
+    scale: Literal["column", "layer", "all", "none", "layer_norm"]
     center: Literal["mean", "median"]
     network: (
         Literal["auto", "mlp", "conv"]
@@ -5154,7 +5154,7 @@ class Crosscoder(Shared, CodeEstimator):
         patience: int | Literal["auto"] = "auto",
         n_aux: int = 256,
         aux_weight: float = 0.25,
-        scale: Literal["column", "layer", "all", "none"] = "layer",
+        scale: Literal["column", "layer", "all", "none", "layer_norm"] = "layer",
         center: Literal["mean", "median"] = "mean",
         network: Literal["auto", "mlp", "conv"]
         | nn.Module
@@ -5218,8 +5218,8 @@ class Crosscoder(Shared, CodeEstimator):
             Largest number of dead units that one example revives.
         aux_weight : a float in the range [0, inf), default 0.25
             Weight of the loss that revives dead units; 0 for none.
-        scale : one of 'column', 'layer', 'all', 'none', default 'layer'
-            What real-valued vectors are divided by: 'column' (the deviation of each column), 'all' (the root of their mean variance), 'layer' (the same for each layer of a crosscoder) or 'none'.
+        scale : one of 'column', 'layer', 'all', 'none', 'layer_norm', default 'layer'
+            What real-valued vectors are divided by: 'column' (the deviation of each column), 'all' (the root of their mean variance), 'layer' (the same for each layer of a crosscoder), 'none'; or 'layer_norm' (each row by its own mean and deviation, and its reconstruction back).
         center : one of 'mean', 'median', default 'mean'
             What is subtracted from real-valued vectors: their 'mean', or the geometric 'median'.
         network : one of 'auto', 'mlp', 'conv', a torch.nn.Module, or a pair (encoder, decoder) of such, default 'auto'

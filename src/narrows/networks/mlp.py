@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from narrows.data import Schema
+from narrows.data import Scaling, Schema, scale_rows, weigh_rows
 from narrows.networks.base import (
     WIDE,
     Decoder,
@@ -144,17 +144,34 @@ class Dictionary(Decoder):
     n_inputs : number of units.
     n_layers : number of layers of which an example has activations.
     n_entries : number of entries of an example, where the output has several numbers for each; None for one.
+    scaling : how the encoder scales each example, one of `narrows.data.SCALINGS`; the output is scaled back.
     """
 
     takes_sparse = takes_units = takes_constant = True
 
-    def __init__(self, shape: tuple[int, ...], n_inputs: int, n_layers: int = 1, n_entries: int | None = None) -> None:
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        n_inputs: int,
+        n_layers: int = 1,
+        n_entries: int | None = None,
+        scaling: Scaling = "none",
+    ) -> None:
         super().__init__()
+        self.scaling, self.undoes_scaling = scaling, scaling != "none"
         self.shape, n_outputs = shape, math.prod(shape)
         self.parts = (n_layers, (n_outputs if n_layers == 1 or n_entries is None else n_entries) // n_layers)
         # of unit length from the start: an optimizer step of a given size turns a longer direction less
         self.directions = nn.Parameter(F.normalize(torch.randn(n_inputs, n_outputs), dim=1))
         self.bias = nn.Parameter(torch.zeros(n_outputs))
+
+    def undo_scaling(self, out: Tensor, x: Tensor) -> Tensor:
+        """Return the output (B x shape) on the scale of the examples x (B x shape)."""
+        return scale_rows(torch.nan_to_num(x, nan=0.0), self.scaling).undo(out)
+
+    def weigh_examples(self, x: Tensor) -> Tensor | None:
+        """Return weights by which all examples x (B x shape) count as if they were scaled; None if they are not."""
+        return weigh_rows(torch.nan_to_num(x, nan=0.0), self.scaling)
 
     def layer_shares(self) -> Tensor:
         """Return the share of each layer in the length of each direction: n_inputs x n_layers, rows that sum to 1."""

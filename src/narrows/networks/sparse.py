@@ -18,6 +18,7 @@ from narrows.types import DeferredLinear, SparseCode
 
 _SHORTEST = 1e-8  # length of a direction, below which it is not scaled up further
 _GROUP = 16  # entries of a row in one group of `largest_units`
+_MOST_SHORT = 1 << 15  # units whose numbers are integers of two bytes
 _BITS = {torch.bfloat16: torch.int16, torch.float32: torch.int32, torch.float64: torch.int64}
 
 
@@ -116,7 +117,10 @@ class _ByUnit(NamedTuple):
 
 def _by_unit(units: Tensor, n_units: int) -> _ByUnit:
     counts = torch.zeros(n_units + 1, dtype=units.dtype, device=units.device)
-    return _ByUnit(units.sort(stable=True).indices, counts.index_add_(0, units + 1, torch.ones_like(units)).cumsum(0))
+    keys = units.to(
+        torch.int16 if n_units <= _MOST_SHORT else torch.int32
+    )  # short keys are sorted in a third of the time
+    return _ByUnit(keys.sort(stable=True).indices, counts.index_add_(0, units + 1, torch.ones_like(units)).cumsum(0))
 
 
 class _ChosenOutputs(torch.autograd.Function):
