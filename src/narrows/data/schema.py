@@ -372,7 +372,7 @@ class Schema:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as plain numbers, strings, lists and dicts, for recipe.json."""
-        values = self.__getstate__()
+        values = {k: v for k, v in self.__getstate__().items() if (k, v) != ("n_layers", 1)}  # as before layers
         values["columns"] = None if self.columns is None else [to_plain(name) for name in self.columns]
         return {"version": VERSION, **values, "table": None if self.table is None else self.table.to_dict()}
 
