@@ -11,6 +11,7 @@ import narrows
 from narrows.data import Blocks
 from narrows.networks import Dictionary
 from narrows.networks.sparse import compute_lengths, layer_lengths, sum_of_directions
+from narrows.studio.effects import compare_numbers
 from narrows.types import SparseCode, UnitBlock
 
 Crosscoder = narrows.estimator("crosscoder")
@@ -75,6 +76,14 @@ def test_a_unit_steers_all_layers(fitted):
     lengths = np.linalg.norm(added, axis=2)
     np.testing.assert_allclose(lengths, np.broadcast_to(2 * fitted.layer_shares_[unit], lengths.shape), atol=1e-3)
     assert len(fitted.top_examples(X, unit)) > 1
+
+
+def test_the_studio_names_what_a_unit_changes_by_layer(fitted):
+    decoded = fitted.inverse_transform(np.stack([np.zeros(N_UNITS), np.eye(N_UNITS)[3]]))
+    ((effect, *_),) = compare_numbers(fitted.schema_, decoded)
+    scale = np.array(fitted.schema_.scale).reshape(N_LAYERS, WIDTH)
+    layer, column = np.unravel_index(np.abs((decoded[1] - decoded[0]) / scale).argmax(), (N_LAYERS, WIDTH))
+    assert effect.name == f"layer {layer + 1}, column {column + 1}"
 
 
 def test_it_is_saved_with_its_layers(fitted, tmp_path):
