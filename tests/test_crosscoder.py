@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -84,6 +87,17 @@ def test_the_studio_names_what_a_unit_changes_by_layer(fitted):
     scale = np.array(fitted.schema_.scale).reshape(N_LAYERS, WIDTH)
     layer, column = np.unravel_index(np.abs((decoded[1] - decoded[0]) / scale).argmax(), (N_LAYERS, WIDTH))
     assert effect.name == f"layer {layer + 1}, column {column + 1}"
+
+
+def test_the_page_of_units_names_their_layers(fitted, tmp_path):
+    shares = fitted.layer_shares_
+    page = narrows.write_units(fitted, features(60)[0], tmp_path / "units.html").read_text(encoding="utf-8")
+    names = json.loads(re.search(r'<script[^>]*class="units-data">(.*?)</script>', page, re.DOTALL).group(1))["names"]
+    unit = int(shares[:, 0].argmax())
+    assert names[unit] == "layer 1"
+    spread = int(shares.max(1).argmin())
+    first = int(shares[spread].argmax())
+    assert names[spread].startswith(f"layer {first + 1} {shares[spread, first]:.0%}, layer ")
 
 
 def test_it_is_saved_with_its_layers(fitted, tmp_path):

@@ -22,6 +22,7 @@ from narrows.report.page import escape
 _SHOWN = 24  # units that are shown without scripts
 _LONGEST = 300  # characters of a text on the page
 _SIMILAR = 5
+_LIVES = 0.1  # share of its norms in a layer from which a unit lives there
 _BARS, _LOWEST = 24, -6  # bars of the chart of densities, and the exponent of ten of its lowest one
 
 Namer = Callable[[int, list[str]], str]
@@ -48,7 +49,8 @@ def write_units(
     texts : one text for each example, such as a document or a token; None for numbers of examples.
     context : number of texts before and after each one that are shown with it, for tokens that follow each other.
     n : largest number of examples for each unit.
-    name_unit : function from the number of a unit and the texts of its top examples to a short name; None for no names.
+    name_unit : function from the number of a unit and the texts of its top examples to a short name; None names
+        those of a crosscoder by their layers, and others not.
     title : title of the page.
 
     Raises
@@ -79,7 +81,7 @@ def write_units(
     survey = model.survey_units(source, n)
     _check_texts(texts, survey.n_examples)
     nearest, cosines = nearest_units(unit_directions(model.module()), _SIMILAR)
-    names = [""] * len(survey.rows)
+    names = _name_layers(model)
     if name_unit is not None:
         for unit in np.flatnonzero(survey.density > 0).tolist():
             rows = survey.top(unit).tolist()
@@ -97,6 +99,19 @@ def write_units(
         part="units",
     )
     return path
+
+
+def _name_layers(model: UnitEstimator) -> list[str]:
+    """Return where each unit of a crosscoder lives, such as 'layer 2' or 'layer 1 62%, layer 3 35%' of its norms."""
+    shares = getattr(model, "layer_shares_", None)  # not with a decoder of the user
+    if shares is None or shares.shape[1] == 1:
+        return [""] * model.n_components
+    names = []
+    for unit in shares:
+        layers = [layer for layer in np.argsort(-unit, kind="stable").tolist() if unit[layer] >= _LIVES]
+        is_single = len(layers) == 1
+        names.append(", ".join(f"layer {i + 1}" + ("" if is_single else f" {unit[i]:.0%}") for i in layers))
+    return names
 
 
 def _check_texts(texts: Sequence[str] | None, n: int | None) -> None:
