@@ -31,13 +31,18 @@ def read_documents(folder: Path) -> list[str]:
     return [" ".join(word.rsplit("/", 1)[0] for word in texts[i].split()) for i in order]
 
 
-def windows_of(documents: list[str], tokenize: object, n_rows: int) -> tuple[np.ndarray, int]:
-    """Return windows of whole documents with at least `n_rows` tokens, and the number of documents that they took."""
+def windows_of(
+    documents: list[str], tokenize: object, n_rows: int, marks: tuple[list[int], list[int]] = ([101], [102])
+) -> tuple[np.ndarray, int]:
+    """Return windows of whole documents with at least `n_rows` tokens, and the number of documents that they took.
+
+    Each window has 128 tokens, of which the first and the last are `marks` of the model.
+    """
     windows: list[list[int]] = []
-    inner = LENGTH - 2
+    inner = LENGTH - len(marks[0]) - len(marks[1])
     for number, text in enumerate(documents, start=1):
         ids = tokenize(text, add_special_tokens=False)["input_ids"]  # type: ignore[operator]
-        windows += [[101, *ids[i : i + inner], 102] for i in range(0, len(ids) - inner + 1, inner)]
+        windows += [[*marks[0], *ids[i : i + inner], *marks[1]] for i in range(0, len(ids) - inner + 1, inner)]
         if len(windows) * inner >= n_rows:
             return np.array(windows), number
     raise SystemExit(f"The texts have {len(windows) * inner:,} tokens, fewer than {n_rows:,}.")

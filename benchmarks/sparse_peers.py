@@ -230,14 +230,10 @@ def make_narrows(run: Run) -> narrows.SAE:
     )
 
 
-def train_here(run: Run) -> dict[str, float]:
-    """Train in this process, and measure."""
-    torch.set_num_threads(1)
-    X, rows = load(run.data, "train"), torch.from_numpy(load(run.data, "test"))
-    start, seconds = 0.0, 0.0
+def make(run: Run, X: np.ndarray) -> tuple[Callable[[], object], Callable[[Tensor], tuple[Tensor, Tensor]]]:
+    """Return a function that trains a dictionary on X, and one from rows (B x d) to outputs and active units."""
     if run.side == "narrows":
         model = make_narrows(run)
-        fit: Callable[[], object] = functools.partial(model.fit, X)
 
         def apply(x: Tensor) -> tuple[Tensor, Tensor]:
             codes = model.transform(x.numpy())  # a sparse matrix
@@ -245,19 +241,30 @@ def train_here(run: Run) -> dict[str, float]:
             active[codes.nonzero()] = True
             return torch.from_numpy(model.inverse_transform(codes)), active
 
-    else:
-        torch.manual_seed(run.seed)
-        whole = torch.from_numpy(X)
-        scaled, side = Scaled.of(whole), SIDES[run.side](run, X.shape[1])
+        return functools.partial(model.fit, X), apply
 
-        def fit() -> None:
-            for numbers in numbers_of_batches(len(X), run.n_steps, run.seed):
-                side.step(scaled(whole[numbers]))
-            side.finish()
+    torch.manual_seed(run.seed)
+    whole = torch.from_numpy(X)
+    scaled, side = Scaled.of(whole), SIDES[run.side](run, X.shape[1])
 
-        def apply(x: Tensor) -> tuple[Tensor, Tensor]:
-            out, active = side.apply(scaled(x))
-            return scaled.undo(out), active
+    def fit() -> None:
+        for numbers in numbers_of_batches(len(X), run.n_steps, run.seed):
+            side.step(scaled(whole[numbers]))
+        side.finish()
+
+    def apply_side(x: Tensor) -> tuple[Tensor, Tensor]:
+        out, active = side.apply(scaled(x))
+        return scaled.undo(out), active
+
+    return fit, apply_side
+
+
+def train_here(run: Run) -> dict[str, float]:
+    """Train in this process, and measure."""
+    torch.set_num_threads(1)
+    X, rows = load(run.data, "train"), torch.from_numpy(load(run.data, "test"))
+    start, seconds = 0.0, 0.0
+    fit, apply = make(run, X)
 
     def timed_fit() -> None:
         nonlocal start, seconds
@@ -315,9 +322,11 @@ def rates(options: argparse.Namespace) -> dict[str, Any]:
     return results
 
 
-def best_rate(side: str, n_units: int) -> float:
-    """Return the best learning rate that the job rates has found."""
-    found = json.loads((RESULTS / "sparse_peers-rates.json").read_text())["explained_variance"][f"{side}, {n_units}"]
+def best_rate(side: str, n_units: int, name: str) -> float:
+    """Return the best learning rate that the job rates has found, whose results have a name that ends in `name`."""
+    found = json.loads((RESULTS / f"sparse_peers-rates{name}.json").read_text())["explained_variance"][
+        f"{side}, {n_units}"
+    ]
     return float(max(found, key=lambda rate: found[rate]))
 
 
@@ -325,7 +334,7 @@ def quality(options: argparse.Namespace) -> dict[str, Any]:
     """Train each side with its best learning rate and several seeds, the sides in turn."""
     results: dict[str, Any] = {"tokens": options.tokens, "dead_rows": options.dead_rows}
     for n_units in options.units:
-        runs = {side: best_rate(side, n_units) for side in options.sides}
+        runs = {side: best_rate(side, n_units, options.name) for side in options.sides}
 
         def one(repeat: int, side: str, rate: float, n_units: int = n_units) -> dict[str, float]:
             seed = options.first_seed + repeat

@@ -20,11 +20,13 @@ from narrows.bottlenecks import (
     Gaussian,
     Joint,
     Label,
+    Ladder,
     Plain,
     ResidualQuantizer,
     VectorQuantizer,
     as_discrete,
 )
+from narrows.priors import NormalMixture
 
 
 def residual_quantizer(n_components: int, n_codes: int) -> ResidualQuantizer:
@@ -368,6 +370,11 @@ class TestCombined:
     def test_each_part_has_a_capacity(self):
         with pytest.raises(ValueError, match="capacities` parameter of Combined must hold 1 number"):
             Combined([Gaussian(2)], [1.0, 2.0])
+
+    def test_each_part_has_a_kl_in_closed_form(self):
+        for part in (Gaussian(2, prior=NormalMixture(2, 3)), Ladder(2)):
+            with pytest.raises(ValueError, match="closed form"):
+                Combined([Categorical(3, n_categories=3), part])
 
 
 class TestIndicesOfEstimators:

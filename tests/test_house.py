@@ -53,6 +53,7 @@ HOOKS = {
     "Decoder.undo_scaling": "few encoders scale each example by its own numbers",
     "Decoder.weigh_examples": "few encoders scale each example by its own numbers",
     "Estimator._after_fit": "most models have nothing of their own to find out about the training rows",
+    "Likelihood.soft_mean": "the mean of most likelihoods changes smoothly",
     "Likelihood.link": "a likelihood without a link has no linear path",
     "Likelihood.outputs_of": "only the likelihood of a masked table has outputs for each column",
     "Likelihood.update_scale": "most likelihoods have no parameter that does not follow the gradient",

@@ -126,6 +126,18 @@ def test_replacing_ends_with_the_block(network, inputs):
     assert torch.equal(network(inputs[0]), before)
 
 
+def test_tokens_outside_the_mask_keep_their_activations():
+    network, x = torch.nn.Sequential(torch.nn.Tanh(), torch.nn.Identity()), torch.randn(4, 5, 3)
+    behind_first = torch.arange(5).expand(4, 5) > 0
+    with narrows.hook(network, "0", mask=lambda batch: behind_first) as hooked:
+        with hooked.replace(lambda rows: 0 * rows[:16] if len(rows) == 16 else rows):
+            changed = network(x)
+        rows = next(iter(hooked.blocks([x])))
+    assert torch.equal(changed[:, 0], x[:, 0].tanh())
+    assert changed[:, 1:].abs().sum() == 0
+    assert torch.equal(rows, x[:, 1:].tanh().reshape(16, 3))
+
+
 def test_outputs_of_several_tensors():
     pair = namedtuple("pair", "a b")
     one = torch.ones(2, 3, 4)

@@ -167,7 +167,7 @@ def show_recipes(*, json: bool) -> None:
     """Print all recipes, grouped by purpose."""
     from narrows.recipes import PURPOSES, available
 
-    listed = sorted(available().values(), key=lambda recipe: list(PURPOSES).index(recipe.purpose))
+    listed = list(available().values())
     if json:
         keys = ("name", "summary", "purpose", "paper")
         show_json([{key: getattr(recipe, key) for key in keys} for recipe in listed])

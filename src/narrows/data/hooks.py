@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from narrows.data.cache import write_rows
 from narrows.data.edits import as_edit, replace_tensor
 from narrows.data.fanned import fit_together
+from narrows.data.outputs import as_rows, copy_rows, first_tensor, mask_of_rows
 from narrows.params import enumerate_names
 
 _MASK = "attention_mask"  # the key of the inputs of transformers' models
@@ -200,8 +201,8 @@ class HookedModel:
     def replace(self, edit: Any, layer: str | None = None) -> Iterator[None]:
         """Return a context manager in which the model computes with other outputs of a layer.
 
-        The whole model runs, and behind the block it is as before. Activations are edited without gradients, those of
-        padding, too.
+        The whole model runs, and behind the block it is as before. Activations are edited without gradients; tokens
+        that the mask leaves out keep theirs. A mask that is a function gets the inputs of the call.
 
         Parameters
         ----------
@@ -224,13 +225,27 @@ class HookedModel:
         """
         if layer is None and len(self.layers) > 1:
             raise ValueError(f"The `layer` parameter of replace must be one of {self.layers}.")
-        module = self._modules[self._check_layer(layer or self.layers[0], "replace")]
-        function = as_edit(edit)
-        handle = module.register_forward_hook(lambda _m, _i, output: replace_tensor(output, function))
-        try:
+        layer = self._check_layer(layer or self.layers[0], "replace")
+        function, mask = as_edit(edit), None
+
+        def see_inputs(_module: nn.Module, inputs: tuple[Any, ...], named: dict[str, Any]) -> None:
+            nonlocal mask
+            mask = self.mask_of(named or (inputs[0] if len(inputs) == 1 else inputs))
+
+        def edit_tokens(output: Tensor) -> Tensor:
+            is_token = mask_of_rows(output, mask, layer)
+            if is_token is None:
+                return function(output)
+            edited = output.clone()
+            edited[is_token] = function(output[is_token])
+            return edited
+
+        with contextlib.ExitStack() as stack:
+            stack.callback(self.model.register_forward_pre_hook(see_inputs, with_kwargs=True).remove)
+            module = self._modules[layer]
+            handle = module.register_forward_hook(lambda _m, _i, output: replace_tensor(output, edit_tokens))
+            stack.callback(handle.remove)
             yield
-        finally:
-            handle.remove()
 
     # ---------------------------------------------------------------------------------------------- inside
 
@@ -255,8 +270,8 @@ class HookedModel:
         for layer in self.layers:
             if layer not in outputs:
                 raise ValueError(f"The layer {layer!r} was not called in a pass of the model.")
-            found = _as_rows(outputs[layer], mask, layer)
-            rows[layer] = _copy(found) if found.is_inference() else found
+            found = as_rows(outputs[layer], mask, layer)
+            rows[layer] = copy_rows(found) if found.is_inference() else found
         return rows
 
     def mask_of(self, batch: Any) -> Tensor | None:
@@ -273,9 +288,9 @@ class HookedModel:
             return  # the user calls the model
         is_last = self.stops_early and len(self._outputs.keys() | {layer}) == len(self.layers)
         if layer not in self._outputs:
-            value = _first_tensor(output, layer)
+            value = first_tensor(output, layer)
             # a later layer may change it in place; what this pass did not compute is the user's
-            self._outputs[layer] = value if is_last and value.is_inference() else _copy(value)
+            self._outputs[layer] = value if is_last and value.is_inference() else copy_rows(value)
         if is_last:
             raise _Complete
 
@@ -351,41 +366,3 @@ def _call(model: nn.Module, batch: Any, device: torch.device) -> None:
         model(*map(move, batch))
     else:
         model(move(torch.as_tensor(batch)))
-
-
-def _first_tensor(output: Any, layer: str) -> Tensor:
-    """Return the output of a layer, of which transformers often makes a tuple or a dict."""
-    values = output.values() if isinstance(output, Mapping) else output
-    for value in [output] if isinstance(output, Tensor) else values if isinstance(values, Iterable) else ():
-        if isinstance(value, Tensor):
-            return value.detach()
-    raise ValueError(f"The layer {layer!r} must return a tensor, or several. Got {type(output).__name__}.")
-
-
-def _copy(value: Tensor) -> Tensor:
-    """Return a copy in memory of its own, which may be used outside of inference mode."""
-    with torch.inference_mode(False):
-        return value.clone()
-
-
-def _as_rows(output: Tensor, mask: Tensor | None, layer: str) -> Tensor:
-    """Return the rows of a layer's output: of tokens that are no padding."""
-    if output.is_nested:  # torch's own transformers leave the padding out
-        return torch.cat(output.unbind())
-    if output.ndim not in (2, 3):
-        raise ValueError(
-            f"The layer {layer!r} must give (sequences, tokens, width) or (rows, width). Got shape "
-            f"{tuple(output.shape)}. Hook a layer behind it, or wrap the model in one that reshapes it."
-        )
-    if output.ndim == 2:
-        if mask is not None and len(output) == mask.numel() != len(mask):  # the tokens of all sequences
-            return output[mask.flatten().to(output.device)]
-        return output
-    if mask is None:
-        return output.reshape(-1, output.shape[2])
-    if mask.shape != output.shape[:2]:
-        raise ValueError(
-            f"The mask must be (sequences, tokens), {tuple(output.shape[:2])} for the layer {layer!r}. Got "
-            f"{tuple(mask.shape)}."
-        )
-    return output[mask.to(output.device)]

@@ -2013,13 +2013,148 @@ class BETATCVAE(Shared, CodeEstimator):
             Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 256 MiB.
         """
 
+class FACTORVAE(Shared, CodeEstimator):
+    """A VAE with independent components: a discriminator detects dependence, which the loss then reduces."""
+
+    n_components: int
+    tc_weight: float
+    kl_warmup: float
+    network: (
+        Literal["auto", "mlp", "conv"]
+        | nn.Module
+        | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module]
+    )
+    hidden: Sequence[int] | Literal["auto"]
+    likelihood: Literal[
+        "auto",
+        "bernoulli",
+        "continuous_bernoulli",
+        "gaussian",
+        "heteroscedastic",
+        "student_t",
+        "discretized_logistic",
+        "poisson",
+        "negative_binomial",
+    ]
+    start: Literal["pca", "random"]
+    def __init__(
+        self,
+        n_components: int = 2,
+        *,
+        tc_weight: float = 6.0,
+        kl_warmup: float = 0.1,
+        network: Literal["auto", "mlp", "conv"]
+        | nn.Module
+        | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module] = "auto",
+        hidden: Sequence[int] | Literal["auto"] = "auto",
+        likelihood: Literal[
+            "auto",
+            "bernoulli",
+            "continuous_bernoulli",
+            "gaussian",
+            "heteroscedastic",
+            "student_t",
+            "discretized_logistic",
+            "poisson",
+            "negative_binomial",
+        ] = "auto",
+        start: Literal["pca", "random"] = "pca",
+        columns: Any = None,
+        max_levels: int | None = 256,
+        batch_size: int | Literal["auto"] = "auto",
+        learning_rate: float | Literal["auto"] = "auto",
+        weight_decay: float | Literal["auto"] = "auto",
+        max_epochs: int | Literal["auto"] = "auto",
+        max_time: float | None = None,
+        early_stopping: bool = True,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int | Literal["auto"] = "auto",
+        contamination: float | Literal["auto"] = "auto",
+        device: str = "auto",
+        precision: Literal["auto", "float32", "bfloat16", "float64"] = "auto",
+        compile: bool | Literal["auto"] = "auto",
+        sharded: bool | Literal["auto"] = "auto",
+        checkpoint: str | Path | None = None,
+        track: Any = None,
+        random_state: int | np.random.RandomState | np.random.Generator | None = None,
+        verbose: int | Literal["auto"] = "auto",
+        max_examples: int | None = None,
+        buffer_size: int | Literal["auto"] = "auto",
+    ) -> None:
+        """A VAE with independent components: a discriminator detects dependence, which the loss then reduces.
+
+        Kim and Mnih, Disentangling by factorising (2018), https://arxiv.org/abs/1802.05983.
+
+        Parameters
+        ----------
+        n_components : an int in the range [1, inf), default 2
+            Number of components: the length of each code.
+        tc_weight : a float in the range [0, inf), default 6.0
+            Weight of the total correlation, which is added to the KL; gamma in the paper.
+        kl_warmup : a float in the range [0, 0.7], default 0.1
+            Share of the training in which both weights grow from 0.
+        network : one of 'auto', 'mlp', 'conv', a torch.nn.Module, or a pair (encoder, decoder) of such, default 'auto'
+            Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
+        hidden : a sequence of ints of at least 1 or 'auto', default 'auto'
+            Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model; 'auto' follows the rows, the columns and `max_time`.
+        likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'student_t', 'discretized_logistic', 'poisson', 'negative_binomial', default 'auto'
+            Distribution of the data given the code; 'auto' chooses by the data.
+        start : one of 'pca', 'random', default 'pca'
+            'pca' adds a linear path beside the networks, which starts at PCA, so that the model is never worse; 'random' starts from random weights.
+
+        Other Parameters
+        ----------------
+        columns : a dict from columns to kinds, or None, default None
+            Kinds of columns of a table, such as {'zip': 'categorical'}, one of real, heavy_tailed, integer, count, binary, categorical, ordered, datetime, duration, constant, identifier, text ('identifier' leaves a column out); None finds all.
+        max_levels : an int in the range [2, inf) or None, default 256
+            Largest number of levels of a column of a table; rarer values become one level, `other`, which is given back as missing; None keeps all.
+        batch_size : an int in the range [1, inf) or 'auto', default 'auto'
+            Number of examples in each training step.
+        learning_rate : a float in the range (0, inf) or 'auto', default 'auto'
+            Highest learning rate of AdamW.
+        weight_decay : a float in the range [0, inf) or 'auto', default 'auto'
+            Weight decay of AdamW, against over-fitting.
+        max_epochs : an int in the range [1, inf) or 'auto', default 'auto'
+            Largest number of passes over the training data.
+        max_time : a float in the range (0, inf) or None, default None
+            Time limit of the training, in seconds; None for no limit.
+        early_stopping : one of True, False, default True
+            True to hold out rows, cool down and end when their loss stops falling, and keep the best weights.
+        validation_fraction : a float in the range (0, 1), default 0.1
+            Share of the rows to hold out for early stopping.
+        n_iter_no_change : an int in the range [1, inf) or 'auto', default 'auto'
+            Validations without improvement before the cool-down; 'auto' is 10, MapAE: 25.
+        contamination : a float in the range (0, 0.5] or 'auto', default 'auto'
+            Expected share of new rows to call outliers; 'auto' is 0.05.
+        device : a device's name, such as 'auto', 'cpu', 'cuda', default 'auto'
+            Device to compute on; 'auto' is a GPU if there is one, otherwise the CPU.
+        precision : one of 'auto', 'float32', 'bfloat16', 'float64', default 'auto'
+            Dtype of matrix products; with 'bfloat16', weights and losses stay in float32.
+        compile : one of True, False or 'auto', default 'auto'
+            True to compile the training step (torch.compile); 'auto' does so if it saves time.
+        sharded : one of True, False or 'auto', default 'auto'
+            True to split the model over the processes; False for a full copy in each process.
+        checkpoint : a folder's path or None, default None
+            Folder for checkpoints; `fit` resumes from a checkpoint in it; None for no checkpoints.
+        track : None, a .jsonl file, 'tensorboard:FOLDER', 'mlflow:EXPERIMENT', 'wandb:PROJECT', an object with log(step, values) and finish(), or a list of these, default None
+            Where to log the losses during the training.
+        random_state : an int, a numpy RandomState or Generator, or None, default None
+            Seed of all random numbers; None takes a new one in each fit.
+        verbose : an int in the range [0, inf) or 'auto', default 'auto'
+            'auto' for a progress bar where it takes more than 2 seconds and somebody watches; 0 for no output, 1 for a bar and the decisions, 2 also for a line per validation.
+        max_examples : an int in the range [2, inf) or None, default None
+            Largest number of training examples in all steps; of an iterator, of rows to read; None for no limit.
+        buffer_size : an int in the range [8, inf) or 'auto', default 'auto'
+            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 256 MiB.
+        """
+
 class DIPVAE(Shared, CodeEstimator):
     """A VAE with uncorrelated components: the covariance of the codes is kept near the identity."""
 
     n_components: int
     covariance: Literal["means", "draws"]
     dip_weight: float
-    diagonal_weight: float
+    diagonal_weight: float | Literal["auto"]
     kl_warmup: float
     conditional: bool
     label_weight: float
@@ -2047,7 +2182,7 @@ class DIPVAE(Shared, CodeEstimator):
         *,
         covariance: Literal["means", "draws"] = "draws",
         dip_weight: float = 10.0,
-        diagonal_weight: float = 1.0,
+        diagonal_weight: float | Literal["auto"] = "auto",
         kl_warmup: float = 0.1,
         conditional: bool = False,
         label_weight: float = 10.0,
@@ -2101,8 +2236,8 @@ class DIPVAE(Shared, CodeEstimator):
             Covariance to bring near the identity: of the posterior means (DIP-VAE-I) or of drawn codes (DIP-VAE-II).
         dip_weight : a float in the range [0, inf), default 10.0
             Weight of the squared covariances; lambda_od in the paper.
-        diagonal_weight : a float in the range [0, inf), default 1.0
-            Weight of the squared differences of the variances from 1, relative to the covariances.
+        diagonal_weight : a float in the range [0, inf) or 'auto', default 'auto'
+            Weight of the squared differences of the variances from 1, relative to the covariances; 'auto' is that of the paper, 10 for 'means' and 1 for 'draws'.
         kl_warmup : a float in the range [0, 0.7], default 0.1
             Share of the training in which all weights grow from 0.
         conditional : one of True, False, default False
@@ -2676,7 +2811,7 @@ class RAE(Shared, CodeEstimator):
         code_weight : a float in the range [0, inf), default 0.1
             Weight of half the squared length of a code.
         slope_weight : a float in the range [0, inf), default 0.0
-            Weight of the squared slope of the decoder; 0 leaves that to the weight decay (RAE-L2).
+            Weight of the squared slope of the decoder, in standardised units; 0 leaves it to the weight decay (RAE-L2).
         conditional : one of True, False, default False
             True to give the decoder the label of each example: fit(X, y), then sample(n, y=label).
         label_weight : a float in the range [0, inf), default 10.0
@@ -2811,7 +2946,7 @@ class CONTRACTIVEAE(Shared, CodeEstimator):
         n_components : an int in the range [1, inf), default 2
             Number of components: the length of each code.
         contraction : a float in the range [0, inf), default 0.1
-            Weight of the squared slope of the encoder.
+            Weight of the squared slope of the encoder, in standardised units.
         network : one of 'auto', 'mlp', 'conv', a torch.nn.Module, or a pair (encoder, decoder) of such, default 'auto'
             Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
         hidden : a sequence of ints of at least 1 or 'auto', default 'auto'
@@ -4909,7 +5044,7 @@ class RAEGP(Shared, CodeEstimator):
         code_weight : a float in the range [0, inf), default 0.1
             Weight of half the squared length of a code.
         slope_weight : a float in the range [0, inf), default 0.1
-            Weight of the squared slope of the decoder; 0 leaves that to the weight decay (RAE-L2).
+            Weight of the squared slope of the decoder, in standardised units; 0 leaves it to the weight decay (RAE-L2).
         conditional : one of True, False, default False
             True to give the decoder the label of each example: fit(X, y), then sample(n, y=label).
         label_weight : a float in the range [0, inf), default 10.0
@@ -5427,141 +5562,6 @@ class ConcreteAE(Shared, CodeEstimator):
         >>> model = estimator("concreteae")(n_components=2, hidden=(32,), max_epochs=5, random_state=0).fit(X)
         >>> len(model.selected_features_.indices), int(model.get_support().sum()) <= 2
         (2, True)
-        """
-
-class FACTORVAE(Shared, CodeEstimator):
-    """A VAE with independent components: a discriminator detects dependence, which the loss then reduces."""
-
-    n_components: int
-    tc_weight: float
-    kl_warmup: float
-    network: (
-        Literal["auto", "mlp", "conv"]
-        | nn.Module
-        | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module]
-    )
-    hidden: Sequence[int] | Literal["auto"]
-    likelihood: Literal[
-        "auto",
-        "bernoulli",
-        "continuous_bernoulli",
-        "gaussian",
-        "heteroscedastic",
-        "student_t",
-        "discretized_logistic",
-        "poisson",
-        "negative_binomial",
-    ]
-    start: Literal["pca", "random"]
-    def __init__(
-        self,
-        n_components: int = 2,
-        *,
-        tc_weight: float = 6.0,
-        kl_warmup: float = 0.1,
-        network: Literal["auto", "mlp", "conv"]
-        | nn.Module
-        | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module] = "auto",
-        hidden: Sequence[int] | Literal["auto"] = "auto",
-        likelihood: Literal[
-            "auto",
-            "bernoulli",
-            "continuous_bernoulli",
-            "gaussian",
-            "heteroscedastic",
-            "student_t",
-            "discretized_logistic",
-            "poisson",
-            "negative_binomial",
-        ] = "auto",
-        start: Literal["pca", "random"] = "pca",
-        columns: Any = None,
-        max_levels: int | None = 256,
-        batch_size: int | Literal["auto"] = "auto",
-        learning_rate: float | Literal["auto"] = "auto",
-        weight_decay: float | Literal["auto"] = "auto",
-        max_epochs: int | Literal["auto"] = "auto",
-        max_time: float | None = None,
-        early_stopping: bool = True,
-        validation_fraction: float = 0.1,
-        n_iter_no_change: int | Literal["auto"] = "auto",
-        contamination: float | Literal["auto"] = "auto",
-        device: str = "auto",
-        precision: Literal["auto", "float32", "bfloat16", "float64"] = "auto",
-        compile: bool | Literal["auto"] = "auto",
-        sharded: bool | Literal["auto"] = "auto",
-        checkpoint: str | Path | None = None,
-        track: Any = None,
-        random_state: int | np.random.RandomState | np.random.Generator | None = None,
-        verbose: int | Literal["auto"] = "auto",
-        max_examples: int | None = None,
-        buffer_size: int | Literal["auto"] = "auto",
-    ) -> None:
-        """A VAE with independent components: a discriminator detects dependence, which the loss then reduces.
-
-        Kim and Mnih, Disentangling by factorising (2018), https://arxiv.org/abs/1802.05983.
-
-        Parameters
-        ----------
-        n_components : an int in the range [1, inf), default 2
-            Number of components: the length of each code.
-        tc_weight : a float in the range [0, inf), default 6.0
-            Weight of the total correlation, which is added to the KL; gamma in the paper.
-        kl_warmup : a float in the range [0, 0.7], default 0.1
-            Share of the training in which both weights grow from 0.
-        network : one of 'auto', 'mlp', 'conv', a torch.nn.Module, or a pair (encoder, decoder) of such, default 'auto'
-            Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
-        hidden : a sequence of ints of at least 1 or 'auto', default 'auto'
-            Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model; 'auto' follows the rows, the columns and `max_time`.
-        likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'student_t', 'discretized_logistic', 'poisson', 'negative_binomial', default 'auto'
-            Distribution of the data given the code; 'auto' chooses by the data.
-        start : one of 'pca', 'random', default 'pca'
-            'pca' adds a linear path beside the networks, which starts at PCA, so that the model is never worse; 'random' starts from random weights.
-
-        Other Parameters
-        ----------------
-        columns : a dict from columns to kinds, or None, default None
-            Kinds of columns of a table, such as {'zip': 'categorical'}, one of real, heavy_tailed, integer, count, binary, categorical, ordered, datetime, duration, constant, identifier, text ('identifier' leaves a column out); None finds all.
-        max_levels : an int in the range [2, inf) or None, default 256
-            Largest number of levels of a column of a table; rarer values become one level, `other`, which is given back as missing; None keeps all.
-        batch_size : an int in the range [1, inf) or 'auto', default 'auto'
-            Number of examples in each training step.
-        learning_rate : a float in the range (0, inf) or 'auto', default 'auto'
-            Highest learning rate of AdamW.
-        weight_decay : a float in the range [0, inf) or 'auto', default 'auto'
-            Weight decay of AdamW, against over-fitting.
-        max_epochs : an int in the range [1, inf) or 'auto', default 'auto'
-            Largest number of passes over the training data.
-        max_time : a float in the range (0, inf) or None, default None
-            Time limit of the training, in seconds; None for no limit.
-        early_stopping : one of True, False, default True
-            True to hold out rows, cool down and end when their loss stops falling, and keep the best weights.
-        validation_fraction : a float in the range (0, 1), default 0.1
-            Share of the rows to hold out for early stopping.
-        n_iter_no_change : an int in the range [1, inf) or 'auto', default 'auto'
-            Validations without improvement before the cool-down; 'auto' is 10, MapAE: 25.
-        contamination : a float in the range (0, 0.5] or 'auto', default 'auto'
-            Expected share of new rows to call outliers; 'auto' is 0.05.
-        device : a device's name, such as 'auto', 'cpu', 'cuda', default 'auto'
-            Device to compute on; 'auto' is a GPU if there is one, otherwise the CPU.
-        precision : one of 'auto', 'float32', 'bfloat16', 'float64', default 'auto'
-            Dtype of matrix products; with 'bfloat16', weights and losses stay in float32.
-        compile : one of True, False or 'auto', default 'auto'
-            True to compile the training step (torch.compile); 'auto' does so if it saves time.
-        sharded : one of True, False or 'auto', default 'auto'
-            True to split the model over the processes; False for a full copy in each process.
-        checkpoint : a folder's path or None, default None
-            Folder for checkpoints; `fit` resumes from a checkpoint in it; None for no checkpoints.
-        track : None, a .jsonl file, 'tensorboard:FOLDER', 'mlflow:EXPERIMENT', 'wandb:PROJECT', an object with log(step, values) and finish(), or a list of these, default None
-            Where to log the losses during the training.
-        random_state : an int, a numpy RandomState or Generator, or None, default None
-            Seed of all random numbers; None takes a new one in each fit.
-        verbose : an int in the range [0, inf) or 'auto', default 'auto'
-            'auto' for a progress bar where it takes more than 2 seconds and somebody watches; 0 for no output, 1 for a bar and the decisions, 2 also for a line per validation.
-        max_examples : an int in the range [2, inf) or None, default None
-            Largest number of training examples in all steps; of an iterator, of rows to read; None for no limit.
-        buffer_size : an int in the range [8, inf) or 'auto', default 'auto'
-            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 256 MiB.
         """
 
 class MASKEDAE(Shared, CodeEstimator):
@@ -6270,6 +6270,8 @@ def estimator(recipe: Literal["mapae"]) -> type[maps.MapAE]: ...
 @overload
 def estimator(recipe: Literal["betatcvae"]) -> type[BETATCVAE]: ...
 @overload
+def estimator(recipe: Literal["factorvae"]) -> type[FACTORVAE]: ...
+@overload
 def estimator(recipe: Literal["dipvae"]) -> type[DIPVAE]: ...
 @overload
 def estimator(recipe: Literal["infovae"]) -> type[INFOVAE]: ...
@@ -6315,8 +6317,6 @@ def estimator(recipe: Literal["pqvae"]) -> type[PQVAE]: ...
 def estimator(recipe: Literal["crosscoder"]) -> type[models.Crosscoder]: ...
 @overload
 def estimator(recipe: Literal["concreteae"]) -> type[selection.ConcreteAE]: ...
-@overload
-def estimator(recipe: Literal["factorvae"]) -> type[FACTORVAE]: ...
 @overload
 def estimator(recipe: Literal["maskedae"]) -> type[MASKEDAE]: ...
 @overload

@@ -136,7 +136,10 @@ class Encoder(nn.Module, ABC):
 
     def forward(self, x: Tensor) -> Tensor:
         """B x shape -> B x n_outputs."""
-        features = self.standardize(x)
+        return self.encode_features(self.standardize(x))
+
+    def encode_features(self, features: Tensor) -> Tensor:
+        """Return the output (B x n_outputs) for the features of `Standardize`, with the linear path."""
         h = self.run(features)
         return h if self.linear_path is None else h + self.linear_path(self.shared(features))
 

@@ -10,7 +10,7 @@ import functools
 import inspect
 import warnings
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from importlib.metadata import entry_points
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar, overload
@@ -38,6 +38,7 @@ PURPOSES: Mapping[str, str] = MappingProxyType(
         "": "Others",
     }
 )
+_PLAIN = ("ae", "vae", "iwae", "betavae", "vqvae", "svae")  # of which the others of their purposes are variants
 
 
 class Parts(NamedTuple):
@@ -66,6 +67,7 @@ class Recipe:
     purpose : key of `PURPOSES`, under which it is listed.
     is_visual : True if its models take images only.
     is_layered : True if rows with two axes are activations of several layers (layers x width), not images.
+    fixed : values of the parameters of another recipe that a preset of it does not have.
     """
 
     name: str
@@ -76,6 +78,7 @@ class Recipe:
     purpose: str = ""
     is_visual: bool = False
     is_layered: bool = False
+    fixed: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def summary(self) -> str:
@@ -269,7 +272,10 @@ def preset(
             is_visual=recipe.is_visual,
             is_layered=is_layered or recipe.is_layered,
         )
-        return decorator(make)
+        decorator(make)
+        kept_defaults = {name: inspect.signature(base).parameters[name].default for name in without}
+        RECIPES[make.__name__] = replace(RECIPES[make.__name__], fixed={**kept_defaults, **fixed})
+        return make
 
     return decorate
 
@@ -301,9 +307,14 @@ def get(name: str) -> Recipe:
 
 
 def available() -> dict[str, Recipe]:
-    """Return all recipes by name: from narrows, from installed packages, and from the user."""
+    """Return all recipes by name: from narrows, from installed packages, and from the user.
+
+    They are in the order of their purposes, the plain one of each purpose first, and the others by name.
+    """
     _load_installed()
-    return RECIPES
+    purposes = list(PURPOSES)
+    listed = sorted(RECIPES.values(), key=lambda r: (purposes.index(r.purpose), r.name not in _PLAIN, r.name))
+    return {recipe.name: recipe for recipe in listed}
 
 
 @functools.cache
