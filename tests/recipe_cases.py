@@ -55,7 +55,7 @@ class Case:
         """True if its models take data of this kind."""
         is_image = kind not in ("vectors", "counts")
         recipe = RECIPES[self.recipe]
-        return not (recipe.is_tabular if is_image else recipe.is_visual)
+        return not ((recipe.is_tabular or recipe.is_layered) if is_image else recipe.is_visual)
 
     @property
     def id(self) -> str:

@@ -51,6 +51,7 @@ HOOKS = {
     "PriorCode.interpolate": "a code with labels has the paths of its free part",
     "Likelihood.params_shape": "the likelihood of a table has other numbers of outputs for each column",
     "Decoder.undo_scaling": "few encoders scale each example by its own numbers",
+    "Decoder.weigh_examples": "few encoders scale each example by its own numbers",
     "Estimator._after_fit": "most models have nothing of their own to find out about the training rows",
     "Likelihood.soft_mean": "the mean of most likelihoods changes smoothly",
     "Likelihood.link": "a likelihood without a link has no linear path",

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from narrows import SAE, recipes
 from narrows.bottlenecks import BatchTopK, Gated, Gaussian, Joint, JumpReLU, Label, Plain, TopK, normal_threshold
 from narrows.corruptions import Nothing
-from narrows.data import infer
+from narrows.data import infer, weigh_rows
 from narrows.evaluation.scores import N_DRAWS, draws, log_likelihood
 from narrows.likelihoods import Gaussian as GaussianLikelihood
 from narrows.model import Autoencoder, infer_label, log_prob_by_label
@@ -358,7 +358,8 @@ def test_prefixes_and_gates_have_the_scale_of_the_rows(scaling):
     batch, z = Batch(x, x), model(Batch(x, x)).code.z
     some = z * (torch.arange(8) < 3)
     for cost, code in ((Prefixes([3]), some), (GateReconstruction(), encoder(x).relu())):
-        expected = -model.likelihood.score(dictionary.undo_scaling(dictionary(code), x), x)
+        weight = weigh_rows(x, scaling)  # in the loss, rows count as if they were scaled
+        expected = -model.likelihood.score(dictionary.undo_scaling(dictionary(code), x), x, weight)
         torch.testing.assert_close(cost(model, batch, model(batch)).value, expected)
 
 

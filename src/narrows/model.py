@@ -100,7 +100,9 @@ class Autoencoder(nn.Module):
         h = self.encode_for_code(corrupted.x)
         # a batch has labels if the code has columns for them
         code = self.bottleneck(h, batch.label) if self.bottleneck.n_classes else self.bottleneck(h)
-        weight = product(corrupted.scored, batch.observed, batch.weight)
+        decoder = self.decoder
+        by_scale = decoder.weigh_examples(batch.x) if isinstance(decoder, Decoder) and decoder.undoes_scaling else None
+        weight = product(corrupted.scored, batch.observed, batch.weight, by_scale)
         if (stochastic := self.stochastic) is not None and stochastic.uses_likelihood:
             assert isinstance(h, Tensor)  # only sparse codes take a deferred layer
             columns = code.z[:, self.bottleneck.n_components :]

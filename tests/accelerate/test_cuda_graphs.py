@@ -101,7 +101,7 @@ CASES = [
     (name, {}, kind)
     for name, recipe in RECIPES.items()
     for kind in ("vectors", "counts", "grey", "colour")
-    if not (recipe.is_visual if kind in ("vectors", "counts") else recipe.is_tabular)
+    if not (recipe.is_visual if kind in ("vectors", "counts") else recipe.is_tabular or recipe.is_layered)
 ]
 CASES += [("ae", {}, "far vectors"), ("ae", {}, "wide vectors"), ("ae", {"network": "conv"}, "colour")]
 CASES += [("ae", {}, "gaps"), ("tableae", {}, "gaps")]

@@ -40,7 +40,7 @@ REPRESENTED = {case.recipe for case in REPRESENTATIVES}
         pytest.param(name, kind, marks=() if name in REPRESENTED or kind in ("vectors", "colour") else pytest.mark.slow)
         for name, recipe in RECIPES.items()
         for kind in KINDS
-        if not (recipe.is_tabular if kind == "colour" else recipe.is_visual)
+        if not ((recipe.is_tabular or recipe.is_layered) if kind == "colour" else recipe.is_visual)
     ],
 )
 def test_everything_is_finite(name: str, kind: str):

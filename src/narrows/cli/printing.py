@@ -232,7 +232,8 @@ def _show_report(report: list[str], indent: str = "") -> None:
 def _next_commands(model: Estimator, out: Path, data: str) -> list[str]:
     """Return commands to try on a model that was just fitted."""
     image = model.schema_.kind == "image"
-    kind, folder, on = "png" if image else "csv", shlex.quote(str(out)), shlex.quote(data) + reading_arguments()
+    kind = "png" if image else "csv" if model.schema_.takes_tokens else "npy"
+    folder, on = shlex.quote(str(out)), shlex.quote(data) + reading_arguments()
     studio = f"studio {folder} {on}"
     if model.recipe.is_tabular:
         return [

@@ -250,6 +250,10 @@ class Decoder(nn.Module, ABC):
         """Return the output (B x params_shape) on the scale of the examples x (B x shape)."""
         return out
 
+    def weigh_examples(self, x: Tensor) -> Tensor | None:
+        """Return the weights of the squared errors of examples x (B x shape) in the loss, or None for 1."""
+        return None
+
     def start_at(self, params: Tensor) -> None:
         """Set the bias so that an untrained decoder gives about `params`, one number for each column or channel.
 

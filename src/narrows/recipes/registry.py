@@ -66,6 +66,7 @@ class Recipe:
     pace : length of the training where the user leaves it open; None for the common one.
     purpose : key of `PURPOSES`, under which it is listed.
     is_visual : True if its models take images only.
+    is_layered : True if rows with two axes are activations of several layers (layers x width), not images.
     fixed : values of the parameters of another recipe that a preset of it does not have.
     """
 
@@ -76,6 +77,7 @@ class Recipe:
     pace: Pace | None = None
     purpose: str = ""
     is_visual: bool = False
+    is_layered: bool = False
     fixed: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -143,6 +145,7 @@ def register(
     pace: Pace | None = None,
     purpose: str = "",
     is_visual: bool = False,
+    is_layered: bool = False,
 ) -> Callable[[_Make], _Make]: ...
 def register(
     make: _Make | None = None,
@@ -152,6 +155,7 @@ def register(
     pace: Pace | None = None,
     purpose: str = "",
     is_visual: bool = False,
+    is_layered: bool = False,
 ) -> _Make | Callable[[_Make], _Make]:
     """Add a recipe to the registry, under its function's name, and return the function.
 
@@ -165,6 +169,8 @@ def register(
     pace : length of the training where the user leaves it open; None for the common one.
     purpose : key of `PURPOSES`, under which `narrows recipes` lists it.
     is_visual : True if its models take images only.
+    is_layered : True if rows with two axes are activations of several layers (layers x width), not images. Those of
+        one layer have one axis.
 
     Raises
     ------
@@ -180,6 +186,7 @@ def register(
             pace=pace,
             purpose=purpose,
             is_visual=is_visual,
+            is_layered=is_layered,
         )
     if purpose not in PURPOSES:
         raise ValueError(
@@ -192,7 +199,7 @@ def register(
             f"The recipe {name!r} of {make.__module__} has the same name as a recipe of {known.make.__module__}. "
             "Rename it."
         )
-    RECIPES[name] = Recipe(name, make, allows_gaps, is_tabular, pace, purpose, is_visual)
+    RECIPES[name] = Recipe(name, make, allows_gaps, is_tabular, pace, purpose, is_visual, is_layered)
     return make
 
 
@@ -203,6 +210,7 @@ def preset(
     defaults: Mapping[str, Any] = MappingProxyType({}),
     fixed: Mapping[str, Any] = MappingProxyType({}),
     without: Collection[str] = (),
+    is_layered: bool = False,
 ) -> Callable[[Callable[[], None]], Callable[..., Parts]]:
     """Return a decorator that registers a recipe as another recipe with other values.
 
@@ -215,6 +223,7 @@ def preset(
     defaults : default values that differ from those of `base`.
     fixed : values that cannot be changed. These parameters are no parameters of the new recipe.
     without : further parameters that the new recipe does not have; they keep the defaults of `base`.
+    is_layered : True if it takes activations of several layers (n, layers, width), where `base` does not.
 
     Raises
     ------
@@ -261,6 +270,7 @@ def preset(
             pace=recipe.pace,
             purpose=purpose,
             is_visual=recipe.is_visual,
+            is_layered=is_layered or recipe.is_layered,
         )
         decorator(make)
         kept_defaults = {name: inspect.signature(base).parameters[name].default for name in without}
