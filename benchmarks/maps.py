@@ -165,20 +165,22 @@ def map_codes(name: str, kept: Path | None) -> None:
         if folder is not None:
             model.save(folder)
     codes, y = np.asarray(model.transform(test.X)), np.asarray(test.y)
-    start = Inspection(model, test.X[:0], codes=codes).plane.places
+    start, threads = Inspection(model, test.X[:0], codes=codes).plane.places, torch.get_num_threads()
     by_layout(codes[:500], start[:500], 0), by_umap_of_codes(codes[:500], start[:500], 0)  # compiles UMAP
+    torch.set_num_threads(threads)  # numba has raised it, and threads that wait are counted, too
     first, seconds = clocked(lambda: NeighborLayout(codes, start).advance(_FIRST))
     sides: dict[str, Any] = {"first": {"steps": _FIRST, "cpu_seconds": seconds, **evaluate(first, codes, y)}}
     runs: dict[str, list[dict[str, float]]] = {side: [] for side in CODE_SIDES}
     for seed in range(_SEEDS):
         for side, place in CODE_SIDES.items():
+            torch.set_num_threads(threads)
             Z, seconds = clocked(lambda place=place, seed=seed: place(codes, start, seed))
             runs[side].append({"cpu_seconds": seconds, **evaluate(Z, codes, y)})
             print(f"{name}, {side}, seed {seed}", runs[side][-1], flush=True)
     for side, measured in runs.items():
         sides[side] = {key: [run[key] for run in measured] for key in measured[0]}
     show(sides)
-    setting = {"seeds": _SEEDS, "n_train": len(train.X), "n_test": len(test.X), "threads": torch.get_num_threads()}
+    setting = {"seeds": _SEEDS, "n_train": len(train.X), "n_test": len(test.X), "threads": threads}
     keep(f"maps_{name}{_CODES}", {**setting, "epochs": model.n_iter_, "sides": sides}, "umap-learn")
 
 

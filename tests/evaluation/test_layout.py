@@ -54,7 +54,7 @@ def test_a_step_follows_the_gradient_of_the_cost(codes, monkeypatch):
     n = 60
     monkeypatch.setattr(layouts, "_SAMPLE", n)
     monkeypatch.setattr(torch, "randint", lambda n, size, generator: torch.arange(size[0]))  # all codes, each once
-    layout = NeighborLayout(codes[:n], codes[:n, :2])
+    layout = NeighborLayout(codes[:n], codes[:n, :2], n_neighbors=15)
     z = torch.from_numpy(layout.places).double().requires_grad_()
     w = torch.from_numpy(dense_weights(codes[:n], 15))
     d = (z[:, None] - z[None]).square().sum(2)
@@ -68,7 +68,7 @@ def test_a_step_follows_the_gradient_of_the_cost(codes, monkeypatch):
     repelled = (torch.log(d + e) - torch.log1p(d)) / (1 - e)  # its derivative is 1 / ((e + d) (1 + d))
     cost = (w * torch.log1p(d)).sum() - g * (w.sum(1, keepdim=True) / n * others * repelled).sum()
     (gradient,) = torch.autograd.grad(cost, z)
-    curvature = (w * q).sum(1) + g * (w.sum(1, keepdim=True) / n * q / (e + d)).sum(1)
+    curvature = (w * q).sum(1) + g * (w.sum(1, keepdim=True) / n * others * q / (e + d)).sum(1)
     expected = (-gradient / 2 / curvature[:, None]).detach().numpy()
     np.testing.assert_allclose(layout._step(g), expected, atol=2e-3 * np.abs(expected).max())
 

@@ -149,6 +149,16 @@ def test_pictures_of_images(tmp_path, chromium):
         assert not tab.locator(".switch", has_text="Neighbours").count()
 
 
+def test_clusters_of_a_sparse_code_are_named_by_its_units(tmp_path):
+    rng = np.random.default_rng(0)
+    kinds = np.eye(3)[np.arange(240) % 3] @ rng.normal(scale=4, size=(3, 8))
+    X = (kinds + rng.normal(scale=0.3, size=(240, 8))).astype(np.float32)
+    model = narrows.SAE(12, k=2, max_epochs=3, random_state=0).fit(X)
+    values = read_values(write_map(model, X, tmp_path / "a.html", method="axes"))
+    (clusters,) = [column for column in values["columns"] if column["name"] == "cluster"]
+    assert all(re.match(r"unit \d+", name) for name in clusters["levels"])
+
+
 def test_clusters_are_peaks_with_names():
     rng = np.random.default_rng(0)
     centres = np.array([[0, 0], [8, 0], [0, 8]])

@@ -657,10 +657,20 @@ def test_the_map_by_keyboard(visit):
     walk.focus()
     page.keyboard.press("Home")
     wait_until(page, lambda: get_picture(page) != end)
-    page.locator(".stage").focus()
-    for key in ("+", "-", "0", "Shift+ArrowLeft", "Enter"):
+    stage = page.locator(".stage")
+    stage.focus()
+    page.keyboard.press("0")
+    page.wait_for_timeout(300)
+    shown = stage.screenshot()
+    for key in ("+", "0", "-", "0", "Shift+ArrowLeft"):
         page.keyboard.press(key)
+        wait_until(page, lambda key=key: (stage.screenshot() == shown) == (key == "0"))
+    assert not page.get_by_text("as the decoder draws it").is_visible()
+    page.keyboard.press("Enter")
     page.get_by_text("as the decoder draws it").wait_for()
+    row, _, _ = page.locator(".tip p").inner_text().partition(" · ")
+    picked = page.get_by_text("as the decoder draws it").inner_text()
+    assert picked.lower().startswith(f"{row}, as the decoder draws it")
 
 
 def test_the_map_by_component_colour_and_grid(visit, browser):
@@ -997,7 +1007,7 @@ def test_train_on_a_file_and_see_its_dials(visit, studio, table):
 def test_a_row_is_filled_and_drawn_by_pointer_and_keyboard(visit, people):
     page = visit("people-tableae")
     links = page.locator("#nav a").all_inner_texts()
-    assert links == ["Fill and draw", "Map", "Clean", "Outliers", "Search", "Train", "Report"]
+    assert links == ["Fill and draw", "Map", "Clean", "Outliers", "Search", "Train", "Report", "Models"]
     columns = page.locator(".fill-column")
     wait_until(page, lambda: columns.count() == 5)
     age, job, town = (columns.nth(i) for i in (0, 2, 3))
@@ -1423,7 +1433,13 @@ def test_a_studio_that_starts_again_asks_for_its_new_token(browser, locked):
     page.locator("#lost:not([hidden])").wait_for()
     locked.token = "of-the-next-link"
     locked.start()
-    page.get_by_label("Link or token").fill("of-the-next-link")
-    page.keyboard.press("Enter")
+    wait_until(page, lambda: page.locator("h1").inner_text() == "This studio needs its token")
+    for token, is_right in (("of-the-link", False), ("of-the-next-link", True)):
+        page.get_by_label("Link or token").fill(token)
+        page.keyboard.press("Enter")
+        if not is_right:
+            page.get_by_role("alert").wait_for()
     wait_for_dials(page)
+    assert page.locator("#lost").is_hidden()
+    assert page.locator("h1").inner_text() == "Dials"
     context.close()

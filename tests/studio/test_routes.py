@@ -588,7 +588,7 @@ def test_active_units_and_another_activation(shared, models, digits):
     unit = result[0]["unit"]
     other = int(np.flatnonzero(z == 0)[0])
     settings = [{"unit": unit, "value": 0.0}, {"unit": other, "value": 1.5}]
-    effect = client.post("/api/units/turn", json={"row": 9, "activations": settings}).json()
+    effect = client.post("/api/units/for/9", json={"activations": settings}).json()
     assert effect["was"] == pytest.approx([z[unit], 0], rel=1e-4)
     z[[unit, other]] = 0, 1.5
     expected = 255 * np.clip(load(models["sae"]).inverse_transform(z[None])[0], 0, 1)
@@ -597,9 +597,9 @@ def test_active_units_and_another_activation(shared, models, digits):
     whole = client.get(f"/api/units/{unit}").json()
     assert decode_uri(whole["adds"]).shape == (8, 8, 4)
     check_refusal(client.get("/api/units/24"), 404, "no unit 24")
-    body = {"row": 9, "activations": [{"unit": 24, "value": 0.0}]}
-    check_refusal(client.post("/api/units/turn", json=body), 404, "no unit 24")
-    check_refusal(client.post("/api/units/turn", json={"row": 9, "activations": []}), 422)
+    body = {"activations": [{"unit": 24, "value": 0.0}]}
+    check_refusal(client.post("/api/units/for/9", json=body), 404, "no unit 24")
+    check_refusal(client.post("/api/units/for/9", json={"activations": []}), 422)
     check_refusal(shared("vae").get("/api/units"), 404, "not sparse")
 
 

@@ -86,7 +86,7 @@ class Estimator(
             raise ValueError(
                 f"The recipe {recipe!r} must rename `{clashes[0]}`: all estimators have a parameter with that name."
             )
-        cls.__init__ = constructor(cls.__name__, cls.parameters())  # type: ignore[misc]
+        cls.__init__ = constructor(cls.__name__, cls.parameters(), cls.recipe.fixed)  # type: ignore[misc]
         cls.__doc__ = documentation(cls.__doc__ or "", {**cls.recipe.parameters, **cls.own_parameters})
 
     def __sklearn_is_fitted__(self) -> bool:

@@ -152,12 +152,14 @@ class NeighborLayout:
         attraction = sp.csr_array((a, weights.indices, weights.indptr), shape=weights.shape)
         total = attraction.sum(1)[:, None]
         pull = attraction @ places - total * places
-        z = torch.from_numpy(places)
-        sample = z[torch.randint(len(z), (_SAMPLE,), generator=self._rng)]
-        push = np.empty((len(z), 3), np.float32)
-        for rows in torch.arange(len(z)).split(_BLOCK // _SAMPLE):
+        z, n = torch.from_numpy(places), len(places)
+        drawn = torch.randint(n, (_SAMPLE,), generator=self._rng)
+        sample, push = z[drawn], np.empty((n, 3), np.float32)
+        for rows in torch.arange(n).split(_BLOCK // _SAMPLE):
             d = torch.addmm(sample.square().sum(1)[None], z[rows], sample.t(), alpha=-2)
             d = d.add_(z[rows].square().sum(1, keepdim=True)).clamp_(min=0)
+            own = ((drawn >= rows[0]) & (drawn <= rows[-1])).nonzero()[:, 0]
+            d[drawn[own] - rows[0], own] = torch.inf  # no place repels itself
             b = (d + _SOFTENING).mul_(d.add_(1)).reciprocal_().mul_(repulsion / _SAMPLE * self._degrees[rows])
             push[rows, 2:] = b_total = b.sum(1, keepdim=True)
             push[rows, :2] = b_total * z[rows] - b @ sample

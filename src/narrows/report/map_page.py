@@ -37,6 +37,7 @@ _MOST_PICTURES = 10_000  # thumbnails on the page
 _ACROSS = 100  # thumbnails in a line of their sheet
 _STEPS = 65_535  # places are 16-bit numbers
 _MARGIN = 0.05  # of the map's width, beside the outermost points
+_LONGEST = 18  # letters of a name in the picture's legend
 _COLOURS = 64  # steps of the scale of colours
 _SCRIPTS = (
     "explorer-data.js",
@@ -153,7 +154,9 @@ def _columns(
     clusters = find_clusters(places)
     word = "unit" if display.inspection.bottleneck.is_sparse else "component"
     classes = labels if labels is not None and labels.levels is not None else None
-    names = name_clusters(clusters, classes, data, display.inspection.all_codes, word)
+    # units say more than the numbers of columns
+    known = [] if word == "unit" and not display.schema.columns else data
+    names = name_clusters(clusters, classes, known, display.inspection.all_codes, word)
     kept = choose(data, clusters, [*([color] if color else []), *more])
     told = [
         MapColumn("surprise, nats", -display.inspection.scores.astype(float)),
@@ -237,7 +240,8 @@ def _picture(places: np.ndarray, column: MapColumn) -> str:
     values: np.ndarray = column.values.astype(float)
     classes = None
     if column.levels is not None:
-        values = np.array([*column.levels, "missing"], dtype=str)[column.values]
+        short = [level if len(level) <= _LONGEST else f"{level[:_LONGEST]}…" for level in column.levels]
+        values = np.array([*short, "missing"], dtype=str)[column.values]
         classes = content.label_classes(values, style.N_CLASSES)
     drawing.draw_points(ax, places, values, classes)
     style.style_axes(ax, grid=None)

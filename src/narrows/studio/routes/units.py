@@ -129,9 +129,8 @@ class SetActivation(Body):
 
 
 class SetActivations(Body):
-    """A row, and the activations that some units should have in its code."""
+    """Activations that some units should have in the code of a row."""
 
-    row: Index
     activations: Annotated[list[SetActivation], Field(min_length=1, max_length=100)]
 
 
@@ -214,13 +213,13 @@ def name_unit(view: SparseView, unit: RowIndex, body: UnitName) -> UnitEntry:
     return UnitEntry(**_unit_fields(view, [unit])[0])
 
 
-@router.post("/turn", responses=document_errors(400, 404, 413, 422))
-def set_activations(view: SparseView, body: SetActivations) -> ActivationEffect:
+@router.post("/for/{row}", responses=document_errors(400, 404, 413, 422))
+def set_activations(view: SparseView, row: RowIndex, body: SetActivations) -> ActivationEffect:
     """Return a row's reconstruction as it is, and with other activations of some units."""
     units = [setting.unit for setting in body.activations]
     for unit in units:
         _check_unit(view, unit)
-    code = as_dense(view.all_codes[[check_row(view, body.row)]])[0]
+    code = as_dense(view.all_codes[[check_row(view, row)]])[0]
     codes = np.stack([code, code])
     codes[1, units] = [setting.value for setting in body.activations]
     before, after = (to_example(view, displayed) for displayed in view.decode(codes))

@@ -88,8 +88,7 @@ export class Turning {
     const units = Array.from(this.#turned.values(), ({ info }) => info);
     if (this.#open && !this.#turned.has(this.#open.unit)) units.push(this.#open);
     const activations = units.map((unit) => ({ unit: unit.unit, value: this.#valueOf(unit) }));
-    const request = { row: this.#row, activations };
-    const answer = await attempt(this.transport.json("POST", "/api/units/turn", request));
+    const answer = await attempt(this.transport.json("POST", `/api/units/for/${this.#row}`, { activations }));
     if (!answer || requestId !== this.#requestId) return;
     activations.forEach(({ unit, value }, i) => {
       const amount = this.#amounts.get(unit);
