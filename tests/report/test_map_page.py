@@ -98,6 +98,7 @@ def test_filters_follow_each_other(chromium, path, frame):
         bars = tab.locator(".facet", has=tab.locator("figcaption b", has_text=re.compile("^depth$"))).locator(
             ".bars-of"
         )
+        bars.scroll_into_view_if_needed()
         box = bars.bounding_box()
         tab.mouse.move(box["x"] + 2, box["y"] + 9)
         tab.mouse.down()

@@ -716,6 +716,34 @@ def test_the_map_of_neighbours(visit):
     assert page.get_by_label("Decoded grid behind").is_visible()
 
 
+def test_histograms_filter_the_map_the_table_and_each_other(visit):
+    page = visit("table", "#map?by=column:group")
+    page.locator(".key").first.wait_for()
+    page.get_by_text("Histograms and rows").click()
+    count, lines = page.locator(".map-filters .count"), page.get_by_role("region", name="Rows of the table")
+    count.wait_for()
+    assert count.inner_text() == "80 rows"
+    group = page.locator(".facet .level", has_text="a").first
+    group.click()
+    wait_until(page, lambda: count.inner_text() == "40 of 80 rows")
+    assert group.get_attribute("aria-pressed") == "true"
+    assert lines.locator("tbody tr").count() == 40
+    bars = page.get_by_label("Histogram of spread").locator("b")
+    heights = bars.evaluate_all("all => all.map(one => one.style.height)")
+    page.get_by_label("Histogram of column 1").focus()
+    page.keyboard.press("ArrowRight")
+    wait_until(page, lambda: int(count.inner_text().split()[0]) < 40)
+    assert bars.evaluate_all("all => all.map(one => one.style.height)") != heights
+    n = int(count.inner_text().split()[0])
+    page.get_by_role("button", name="Select all points in view").click()
+    page.get_by_role("heading", name=f"{n} selected").wait_for()  # what is filtered out is not selected
+    page.get_by_role("button", name="Clear the filters").click()
+    wait_until(page, lambda: count.inner_text() == f"{n} of 80 rows")
+    page.get_by_role("button", name="Clear", exact=True).click()
+    wait_until(page, lambda: count.inner_text() == "80 rows")
+    assert list_violations(page) == []
+
+
 # The other panels
 
 

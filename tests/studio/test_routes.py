@@ -481,6 +481,15 @@ def test_names_on_the_map_are_those_of_the_page_of_a_map(shared):
     check_refusal(shared("vae").get("/api/map/names?x=99"), 404, "no such component")
 
 
+def test_the_histograms_of_the_map(shared):
+    def names(name):
+        return [entry["by"] for entry in shared(name).get("/api/map/columns").json()]
+
+    assert names("vae") == ["label", *(f"component:{i}" for i in range(4))]
+    assert names("table") == ["column:group", "column:spread", *(f"column:column {i}" for i in range(1, 5))]
+    check_refusal(shared("vae").get("/api/map/columns?x=99"), 404, "no such component")
+
+
 def test_colours(shared, digits, models, table):
     offered = {entry["by"]: entry for entry in shared("vae").get("/api/map/colours").json()}
     assert offered["label"]["categories"] == [str(i) for i in range(10)]

@@ -122,7 +122,7 @@ def write_map(
         head=_head(title, display, sample.n, method),
         sections=[_section(display, views, shown, start, sample.rows)],
         foot=f"<p>Made by narrows {escape(page.__version__)}. One file, which loads nothing else.</p>",
-        assets=("explorer.css", *_SCRIPTS),
+        assets=("explorer-facets.css", "explorer.css", *_SCRIPTS),
     )
     return path
 

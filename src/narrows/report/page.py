@@ -106,7 +106,7 @@ def _colours() -> str:
 
 def script() -> str:
     """Return the page's script: classic scripts, each of which may use the ones before it."""
-    return "".join(map(asset, _SCRIPTS))
+    return "".join(_classic(asset(name)) for name in _SCRIPTS)
 
 
 def asset(name: str) -> str:
@@ -115,8 +115,8 @@ def asset(name: str) -> str:
 
 
 def _classic(module: str) -> str:
-    """Return a module without imports as a classic script: the studio imports what it exports."""
-    return re.sub(r"^export ", "", module, flags=re.MULTILINE)
+    """Return a module as a classic script, which uses those before it. The studio imports the module."""
+    return re.sub(r"^(export |import .*;\n)", "", module, flags=re.MULTILINE)
 
 
 def escape(value: object) -> str:

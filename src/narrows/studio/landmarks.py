@@ -45,13 +45,18 @@ def name_clusters(view: View, places: np.ndarray) -> list[Landmark]:
     clusters = map_columns.find_clusters(places)
     labels = view.data.labels
     label = None if labels is None or labels.categories is None else to_map_column("label", labels)
-    columns = [to_map_column(name, colour) for name, colour in list_columns(view).items()]
-    columns = [
-        column for column in columns if (column.values >= 0 if column.levels else np.isfinite(column.values)).any()
-    ]
     word = "unit" if view.is_sparse else "component"
+    # units say more than the numbers of columns
+    columns = [] if view.is_sparse and not view.schema.columns else _to_map_columns(list_columns(view))
     names = map_columns.name_clusters(clusters, label, columns, view.all_codes, word)
     return [Landmark(name, map_columns.medoid(places, np.flatnonzero(clusters == i))) for i, name in enumerate(names)]
+
+
+def choose_columns(view: View, places: np.ndarray) -> list[str]:
+    """Return the names of at most twelve columns, those that differ most between the clusters of a map (n x 2)."""
+    from narrows.report.map_columns import choose, find_clusters
+
+    return [column.name for column in choose(_to_map_columns(list_columns(view)), find_clusters(places), [])]
 
 
 def list_columns(view: View) -> dict[str, Colour]:
@@ -68,6 +73,12 @@ def list_columns(view: View) -> dict[str, Colour]:
         taken = {}
     others = {name: colour for name, colour in view.data.columns.items() if name not in taken}
     return dict([*taken.items(), *others.items()][:_MOST_COLUMNS])
+
+
+def _to_map_columns(colours: dict[str, Colour]) -> list[MapColumn]:
+    """Return the colours that have a value as columns."""
+    columns = [to_map_column(name, colour) for name, colour in colours.items()]
+    return [c for c in columns if (np.isfinite(c.values) if c.levels is None else c.values >= 0).any()]
 
 
 def to_map_column(name: str, colour: Colour) -> MapColumn:

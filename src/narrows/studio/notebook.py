@@ -30,6 +30,7 @@ except ImportError as error:
     raise ImportError("The widget needs anywidget, which is not installed: pip install 'narrows[notebook]'.") from error
 
 _ENTRY, _STYLE = "widget.js", "parts.css"
+_FACETS = "../../report/assets/explorer-facets.css"
 _IMPORT = re.compile(r"""(\bfrom\s*|\bimport\s*)(["'])(\.{1,2}/[^"']+)\2""")
 
 
@@ -98,7 +99,7 @@ def bundle_modules() -> str:
 
 def read_style() -> str:
     """Return the styles that the page and the widget share, without fonts: those of the notebook are used."""
-    return re.sub(r"@font-face\s*\{[^}]*\}", "", _read_static(_STYLE))
+    return re.sub(r"@font-face\s*\{[^}]*\}", "", _read_static(_STYLE) + _read_static(_FACETS))
 
 
 def _collect_modules(name: str, texts: dict[str, str]) -> None:

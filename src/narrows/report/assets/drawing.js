@@ -1,3 +1,4 @@
+// @ts-nocheck: the scripts of the report are not typed
 // Functions that read the page's JSON values, draw them, and format them.
 
 /**
@@ -51,18 +52,25 @@ function linePoints(heights) {
 }
 
 /** @param {number} v @param {number} low @param {number} high */
-function clamp(v, low, high) {
+export function clamp(v, low, high) {
   return Math.min(high, Math.max(low, v));
 }
 
 /** Replace the hyphen of a negative number by a minus sign. @param {string} text */
-function withMinus(text) {
+export function withMinus(text) {
   return text.replace("-", "\u2212");
 }
 
 /** Format with three significant digits. @param {number} v */
-function formatNumber(v) {
+export function formatNumber(v) {
   if (Math.abs(v) >= 1e6 || (v && Math.abs(v) < 1e-3)) return withMinus(v.toExponential(1));
   const text = v.toPrecision(3);
   return withMinus(String(text.includes("e") ? Math.round(v) : Number(text)));
+}
+
+/** @param {number} value @param {number} digits after the point */
+export function groupThousands(value, digits) {
+  const [whole, part] = value.toFixed(digits).split(".");
+  const grouped = whole.replace(/\B(?=(\d{3})+$)/g, ",");
+  return part ? `${grouped}.${part}` : grouped;
 }

@@ -1,4 +1,7 @@
+// @ts-nocheck: the scripts of the report are not typed
 // The data of a map to explore: typed arrays, and filters that know which rows each of them leaves out.
+
+import { clamp, formatNumber, withMinus } from "./drawing.js";
 
 /**
  * @typedef {{name: string, kind: "number" | "date" | "level", data: string, levels?: string[],
@@ -8,8 +11,8 @@
  *   pictures?: {across: number, width: number, height: number, rows: number[] | null, ink: boolean}}} ExplorerData
  */
 
-const NO_LEVEL = 65535; // a missing level
-const N_BARS = 24; // bars of a histogram of numbers
+export const NO_LEVEL = 65535; // a missing level
+export const N_BARS = 24; // bars of a histogram of numbers
 const SELECTION = 1; // the bit of the selection among the filters
 
 /** Return the bytes that base64 text holds. @param {string} text */
@@ -20,18 +23,19 @@ function unpackBytes(text) {
   return bytes.buffer;
 }
 
+/** Return the values of a column. @param {PackedColumn} packed */
+function unpackColumn({ kind, data }) {
+  const buffer = unpackBytes(data);
+  if (kind === "level") return new Uint16Array(buffer);
+  return kind === "date" ? new Float64Array(buffer) : new Float32Array(buffer);
+}
+
 /** A column of numbers, dates or levels. Its bars are those of a histogram: steps of numbers, or levels. */
-class ExplorerColumn {
-  /** @param {PackedColumn} packed @param {number} bit of the column among the filters */
-  constructor({ name, kind, data, levels, medoids }, bit) {
-    Object.assign(this, { name, kind, levels, medoids, bit });
-    const buffer = unpackBytes(data);
-    this.values =
-      kind === "level"
-        ? new Uint16Array(buffer)
-        : kind === "date"
-          ? new Float64Array(buffer)
-          : new Float32Array(buffer);
+export class ExplorerColumn {
+  /** @param {Omit<PackedColumn, "data">} column @param {Uint16Array | Float32Array | Float64Array} values
+   * @param {number} bit of the column among the filters */
+  constructor({ name, kind, levels, medoids }, values, bit) {
+    Object.assign(this, { name, kind, levels, medoids, values, bit });
     /** @type {[number, number] | null} */ this.range = null; // of the filter, of numbers
     /** @type {Set<number>} */ this.chosen = new Set(); // levels of the filter
     this.#setBars();
@@ -100,12 +104,12 @@ class ExplorerColumn {
 }
 
 /** The rows, and which filters leave each of them out: a bit for each. */
-class ExplorerRows {
-  /** @param {ExplorerData} data */
-  constructor(data) {
-    this.n = data.n;
-    this.columns = data.columns.map((packed, i) => new ExplorerColumn(packed, 2 << i));
-    this.left = new Uint32Array(data.n); // filters that leave the row out
+export class ExplorerRows {
+  /** @param {number} n @param {ExplorerColumn[]} columns */
+  constructor(n, columns) {
+    this.n = n;
+    this.columns = columns;
+    this.left = new Uint32Array(n); // filters that leave the row out
     this.hasSelection = false;
   }
 

@@ -1,7 +1,12 @@
+// @ts-nocheck: the scripts of the report are not typed
 // Beside and below the map of an explorer: histograms that filter, the table of the rows, pictures, and colours.
 
+import { clamp, groupThousands } from "./drawing.js";
+import { N_BARS } from "./explorer-data.js";
+import { packColour, parseColour } from "./explorer-points.js";
+
 const MOST_LEVELS = 8; // levels of a column that have a bar at first
-const MOST_ROWS = 100; // rows in the table
+export const MOST_ROWS = 100; // rows in the table
 
 /** Colours of the points, light or dark as the page is. */
 class ExplorerColours {
@@ -77,7 +82,7 @@ function make(tag, name = "", text = "") {
 }
 
 /** A histogram of a column: bars to drag over, or levels to click on. */
-class ExplorerHistogram {
+export class ExplorerHistogram {
   /** @param {ExplorerColumn} column @param {ExplorerRows} rows @param {() => void} changed */
   constructor(column, rows, changed) {
     Object.assign(this, { column, rows, changed });
@@ -216,7 +221,7 @@ class ExplorerHistogram {
 }
 
 /** The table of the first rows that all filters leave in. */
-class ExplorerTable {
+export class ExplorerTable {
   /** @param {Element} root @param {ExplorerRows} rows @param {(row: number) => string} nameOf
    * @param {ExplorerPictures} pictures */
   constructor(root, rows, nameOf, pictures) {

@@ -1,16 +1,19 @@
+// @ts-nocheck: the scripts of the report are not typed
 // Points on a canvas, written pixel by pixel: 100,000 of them take a few milliseconds without a graphics card.
+
+import { clamp } from "./drawing.js";
 
 const FEW = 40000; // points that are drawn while the map moves
 const PAD = 16; // pixels around the picture, so that points at the edge need no test
 
 /** Return a colour of the style sheet as [r, g, b]. @param {string} text such as #rrggbb */
-function parseColour(text) {
+export function parseColour(text) {
   const number = parseInt(text.trim().slice(1), 16);
   return [number >> 16, (number >> 8) & 255, number & 255];
 }
 
 /** Pack a colour as a pixel of a little-endian canvas. @param {ArrayLike<number>} rgb */
-function packColour([r, g, b]) {
+export function packColour([r, g, b]) {
   return ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0;
 }
 

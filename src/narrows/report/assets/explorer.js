@@ -6,7 +6,8 @@ class ExplorerView {
   /** @param {Element} root */
   constructor(root) {
     /** @type {ExplorerData} */ this.data = readData(root, "explorer-data");
-    this.rows = new ExplorerRows(this.data);
+    const columns = this.data.columns.map((packed, i) => new ExplorerColumn(packed, unpackColumn(packed), 2 << i));
+    this.rows = new ExplorerRows(this.data.n, columns);
     this.pictures = new ExplorerPictures(root.querySelector(".explorer-sheet"), this.data.pictures);
     const place = root.querySelector("[data-explorer]");
     this.bar = place.appendChild(make("div", "explorer-bar"));

@@ -65,10 +65,3 @@ function formatCell(value, { kind, step, decimals }) {
   const text = Math.abs(value) >= 10000 ? groupThousands(value, digits) : value.toFixed(digits);
   return withMinus(Number(text) === 0 ? text.replace("-", "") : text);
 }
-
-/** @param {number} value @param {number} digits after the point */
-function groupThousands(value, digits) {
-  const [whole, part] = value.toFixed(digits).split(".");
-  const grouped = whole.replace(/\B(?=(\d{3})+$)/g, ",");
-  return part ? `${grouped}.${part}` : grouped;
-}

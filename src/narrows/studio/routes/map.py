@@ -21,6 +21,7 @@ _MAX_COMPONENTS = 16  # components offered as colours
 _N_STACKS, _TAIL = 60, 0.002  # stacks of a histogram, and the share of the numbers beyond each end of them
 Component = Annotated[int, Query(ge=0, le=2**31 - 1)]
 Projection = Annotated[Literal["components", "pca"], Query()]
+Layout = Annotated[Literal["axes", "neighbors"], Query()]
 Edge = Annotated[float, Query(ge=-MAX_ABS_CODE, le=MAX_ABS_CODE, allow_inf_nan=False)]
 
 
@@ -77,14 +78,11 @@ def list_names(
     x: Component = 0,
     y: Component = 1,
     projection: Projection = "components",
-    layout: Annotated[Literal["axes", "neighbors"], Query()] = "axes",
+    layout: Layout = "axes",
     by: Annotated[str, Query(max_length=1200)] = "label",
 ) -> Landmarks:
     """Return the names of the categories of `by`, or else of the labels, and those of clusters, each at a row."""
-    if layout == "axes":
-        places = _place_on_axes(view, x, y, projection)
-    else:
-        places = require(view.neighbors.latest, "The neighbours are still looked for.").places
+    places = _find_places(view, layout, x, y, projection)
     data, name = get_data(view), by.removeprefix("column:")
     colour = landmarks.list_columns(view).get(name) if by != name else None
     if colour is None or colour.categories is None:
@@ -94,6 +92,21 @@ def list_names(
         classes=[LandmarkEntry(**landmark._asdict()) for landmark in classes],
         clusters=[LandmarkEntry(**landmark._asdict()) for landmark in landmarks.name_clusters(view, places)],
     )
+
+
+@router.get("/columns", responses=document_errors(404, 422))
+def list_filters(
+    view: ViewWithCodeAndData,
+    x: Component = 0,
+    y: Component = 1,
+    projection: Projection = "components",
+    layout: Layout = "axes",
+) -> list[ColourEntry]:
+    """Return what filters the map by histograms: labels, and the columns that differ between clusters or components."""
+    chosen = {f"column:{name}" for name in landmarks.choose_columns(view, _find_places(view, layout, x, y, projection))}
+    if not chosen:
+        chosen = {f"component:{i}" for i in range(min(_MAX_COMPONENTS // 4, view.n_components))}
+    return [entry for entry in list_colours(view) if entry.by == "label" or entry.by in chosen]
 
 
 def stack(values: np.ndarray) -> np.ndarray:
@@ -208,6 +221,13 @@ def _compute_colour(view: View, by: str) -> np.ndarray:
     if kind == "component" and name.isdecimal() and len(name) < 10 and int(name) < view.n_components:
         return view.codes[:, int(name)]
     raise HTTPException(404, "The map cannot be coloured by that; /api/map/colours lists what it can be coloured by.")
+
+
+def _find_places(view: View, layout: str, x: int, y: int, projection: str) -> np.ndarray:
+    """Return the place of each row on the map: n x 2."""
+    if layout == "axes":
+        return _place_on_axes(view, x, y, projection)
+    return require(view.neighbors.latest, "The neighbours are still looked for.").places
 
 
 def _place_on_axes(view: View, x: int, y: int, projection: str) -> np.ndarray:

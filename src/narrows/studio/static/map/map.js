@@ -9,6 +9,7 @@ import { PointColouring } from "./colouring.js";
 import { LayoutSwitch, MAX_COMPONENTS, ProjectionFields, ToolSwitch, zoomButtons } from "./controls.js";
 import { DecodedExample } from "./decoded-example.js";
 import { DecodedGrid } from "./decoded-grid.js";
+import { MapFilters } from "./filters.js";
 import { Hover } from "./hover.js";
 import { handleKey } from "./keyboard.js";
 import { MapNames } from "./names.js";
@@ -88,6 +89,11 @@ export class CodeMap {
       onClear: () => this.#clearSelection(),
       onSelectVisible: () => this.select(this.scatter.rowsInBox(this.camera.visibleExtent())),
     });
+    this.filters = new MapFilters(this.settings, this.scatter, this.requests, {
+      onFilter: () => this.#paint(),
+      isDark: () => this.#isDark,
+      mask: () => this.selection.mask,
+    });
     this.path = new CodePath(this.requests, {
       onCode: (code, text) => this.example.show(code, text),
       onChange: () => this.#drawOverlay(),
@@ -138,6 +144,7 @@ export class CodeMap {
         h("div", null, stageBox, colouring.legend, this.names.list, this.live),
         h("div", { class: "side" }, this.example.element, this.selection.element, this.decodes && this.path.element),
       ),
+      this.filters.element,
     );
   }
 
@@ -222,6 +229,7 @@ export class CodeMap {
   #repaint() {
     this.#paint();
     this.colouring.renderLegend(this.#isDark);
+    this.filters.update();
   }
 
   #paint() {
@@ -230,7 +238,7 @@ export class CodeMap {
     if (!this.scatter.isComplete) return;
     this.stage.endLoading();
     const { mask } = this.selection;
-    const isVisible = (/** @type {number} */ row) => (mask ? mask[row] === 1 : this.scatter.isVisible(row));
+    const isVisible = (/** @type {number} */ row) => (!mask || mask[row] === 1) && this.scatter.isVisible(row);
     this.points?.set(this.placement.shown, this.colouring.colours(this.#isDark, isVisible));
     this.#draw();
   }
@@ -349,6 +357,7 @@ export class CodeMap {
   select(rows) {
     this.selection.set(rows, this.scatter.n);
     this.#paint();
+    this.filters.update();
     this.live.textContent = rows.length ? `${rows.length} selected.` : "Nothing is selected.";
     this.selection.render();
   }

@@ -32,6 +32,11 @@ export class MapRequests {
     );
   }
 
+  /** Request the list of the quantities that filter. @param {MapSettings} settings @returns {Promise<Colouring[]>} */
+  filters(settings) {
+    return this.transport.json("GET", `/api/map/columns?${projectionQuery(settings)}&layout=${settings.layout}`);
+  }
+
   /** Request the list of colourings. @returns {Promise<Colouring[]>} */
   colourings() {
     return this.transport.json("GET", "/api/map/colours");

@@ -10,6 +10,8 @@ export class Scatter {
   /** @type {Float32Array} n x 2, in units of the projection */ positions = new Float32Array(0);
   /** @type {Float32Array} the value that gives each row its colour */ values = new Float32Array(0);
   /** @type {number | null} the only category that is visible; null if all are */ category = null;
+  /** @type {Uint32Array | null} n, a bit for each filter that leaves the row out; the first is the selection */
+  left = null;
   /** @type {KDBush | null} */ #index = null;
 
   get n() {
@@ -35,8 +37,9 @@ export class Scatter {
     return [this.positions[2 * row], this.positions[2 * row + 1]];
   }
 
-  /** True if the row has the category that is shown. @param {number} row */
+  /** True if the row has the category that is shown, and no filter leaves it out. @param {number} row */
   isVisible(row) {
+    if (this.left && this.left[row] > 1) return false;
     return this.category === null || this.values[row] === this.category;
   }
 
