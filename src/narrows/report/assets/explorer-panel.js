@@ -50,7 +50,7 @@ class ExplorerColours {
 }
 
 /** The pictures of an image model. */
-class ExplorerPictures {
+export class ExplorerPictures {
   /** @param {HTMLImageElement | null} sheet @param {ExplorerData["pictures"]} spec */
   constructor(sheet, spec) {
     this.sheet = sheet;

@@ -1,7 +1,12 @@
 // Histograms and the table of the rows below the map. They filter each other, the map, and what a lasso selects.
 
 import { ExplorerColumn, ExplorerRows, NO_LEVEL } from "../../../report/assets/explorer-data.js";
-import { ExplorerHistogram, ExplorerTable, MOST_ROWS } from "../../../report/assets/explorer-panel.js";
+import {
+  ExplorerHistogram,
+  ExplorerPictures,
+  ExplorerTable,
+  MOST_ROWS,
+} from "../../../report/assets/explorer-panel.js";
 import { button, h } from "../dom.js";
 import { attempt } from "../feedback.js";
 import { categoryColour } from "./colours.js";
@@ -68,7 +73,7 @@ export class MapFilters {
     };
     this.#histograms = columns.map((column) => new ExplorerHistogram(column, rows, changed));
     const box = h("div", { class: "explorer-table", tabindex: "0", role: "region", "aria-label": "Rows of the table" });
-    this.#table = new ExplorerTable(box, rows, String, { spec: null });
+    this.#table = new ExplorerTable(box, rows, String, new ExplorerPictures(null, undefined));
     const facets = h(
       "div",
       { class: "facets" },
@@ -81,7 +86,7 @@ export class MapFilters {
 
   /** @param {Colouring} entry @param {number} bit @returns {Promise<any>} */
   async #loadColumn({ by, title, kind, categories }, bit) {
-    const { data } = await this.requests.colourValues(by);
+    const data = /** @type {Float32Array} */ ((await this.requests.colourValues(by)).data);
     const isLevel = kind === "category";
     const values = isLevel ? Uint16Array.from(data, (v) => (Number.isNaN(v) ? NO_LEVEL : v)) : data;
     return new ExplorerColumn({ name: title, kind: isLevel ? "level" : kind, levels: categories ?? [] }, values, bit);
