@@ -59,7 +59,7 @@ def unpack(text, dtype):
 
 def wait_for(tab, text):
     """Wait for the number of rows that the page shows, which follows in the next frame."""
-    tab.locator(".explorer-count p").get_by_text(text, exact=True).wait_for(timeout=5000)
+    tab.locator(".explorer-count p").get_by_text(text, exact=True).wait_for(timeout=15_000)
 
 
 def test_it_holds_the_columns_and_the_places(path, model, frame):
@@ -98,6 +98,7 @@ def test_filters_follow_each_other(chromium, path, frame):
         bars = tab.locator(".facet", has=tab.locator("figcaption b", has_text=re.compile("^depth$"))).locator(
             ".bars-of"
         )
+        bars.scroll_into_view_if_needed()
         box = bars.bounding_box()
         tab.mouse.move(box["x"] + 2, box["y"] + 9)
         tab.mouse.down()
