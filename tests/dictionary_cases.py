@@ -427,6 +427,119 @@ def gemma_scope_2(folder: Path) -> Case:
     return Case(path, lambda x: jump(h(x), p.t), lambda z, x: out(z, x) + x.astype(np.float64) @ p.S)
 
 
+# ---------------------------------------------------------------------------------------------- OpenMOSS
+
+NORM_IN, NORM_OUT = 3.0, 7.0  # mean norms of the inputs and outputs; in the training both are sqrt(d)
+
+
+def write_llama_scope(folder: Path, tensors: dict[str, np.ndarray], **config: object) -> Path:
+    path = folder / "Llama3_1-8B-Base-L8R-8x"
+    (path / "checkpoints").mkdir(parents=True)
+    save_file({name: np.ascontiguousarray(t) for name, t in tensors.items()}, path / "checkpoints/final.safetensors")
+    values = {
+        "hook_point_in": "blocks.8.hook_resid_post",
+        "hook_point_out": "blocks.8.hook_resid_post",
+        "d_model": D,
+        "d_sae": N,
+        "act_fn": "jumprelu",
+        "jump_relu_threshold": 2.5,
+        "norm_activation": "dataset-wise",
+        "dataset_average_activation_norm": {"in": NORM_IN, "out": NORM_IN},
+        "use_decoder_bias": True,
+        "apply_decoder_bias_to_pre_encoder": False,
+        "sparsity_include_decoder_norm": True,
+        "top_k": K,
+        **config,
+    }
+    (path / "hyperparams.json").write_text(json.dumps(values), encoding="utf-8")
+    return path
+
+
+def of_linear(p: Parts) -> dict[str, np.ndarray]:
+    return {"encoder.weight": p.W.T, "encoder.bias": p.b, "decoder.weight": p.V.T, "decoder.bias": p.c}
+
+
+def llama_scope(folder: Path) -> Case:
+    p = Parts()
+    path = write_llama_scope(folder, of_linear(p))
+    scale, norms = np.sqrt(D) / NORM_IN, np.linalg.norm(p.V.astype(np.float64), axis=1)
+    # the inference mode of its program: biases / scale, then directions of unit length
+    h = affine(p.W * norms, p.b * norms / scale)
+    return Case(path, lambda x: jump(h(x), 2.5), decoder(p.V / norms[:, None], p.c / scale))
+
+
+def llama_scope_transcoder(folder: Path) -> Case:
+    """In the scales of the training: inputs and outputs are scaled to a mean norm of sqrt(d)."""
+    p = Parts()
+    path = write_llama_scope(
+        folder,
+        of_linear(p),
+        hook_point_out="blocks.8.hook_mlp_out",
+        dataset_average_activation_norm={"in": NORM_IN, "out": NORM_OUT},
+        act_fn="topk",
+        jump_relu_threshold=0.0,
+        apply_decoder_bias_to_pre_encoder=True,
+    )
+    before, after = np.sqrt(D) / NORM_IN, np.sqrt(D) / NORM_OUT
+    norms = np.linalg.norm(p.V.astype(np.float64), axis=1)
+    h = affine(p.W, p.b, p.c)
+    return Case(
+        path,
+        lambda x: topk(relu(h(before * x)) * norms) / after,
+        lambda z, x: (after * (z / norms) @ p.V.astype(np.float64) + p.c) / after,
+    )
+
+
+def write_llamascopium(folder: Path, tensors: dict[str, np.ndarray], **config: object) -> Path:
+    folder.mkdir(parents=True)
+    save_file({name: np.ascontiguousarray(t) for name, t in tensors.items()}, folder / "sae_weights.safetensors")
+    values = {
+        "sae_type": "sae",
+        "hook_point_in": "blocks.6.hook_in",
+        "hook_point_out": "blocks.6.hook_in",
+        "d_model": D,
+        "expansion_factor": N / D,
+        "act_fn": "jumprelu",
+        "norm_activation": "dataset-wise",
+        "sparsity_include_decoder_norm": True,
+        "top_k": K,
+        **config,
+    }
+    (folder / "config.json").write_text(json.dumps(values), encoding="utf-8")
+    return folder
+
+
+def of_products(p: Parts) -> dict[str, np.ndarray]:
+    norm = np.array(NORM_IN, np.float32)
+    return {"W_E": p.W, "b_E": p.b, "W_D": p.V, "b_D": p.c, "dataset_average_activation_norm.blocks.6.hook_in": norm}
+
+
+def llamascopium(folder: Path) -> Case:
+    p = Parts()
+    logarithm = np.log(4 * p.t)
+    path = write_llamascopium(folder, {**of_products(p), "activation_function.log_jumprelu_threshold": logarithm})
+    scale, norms = np.sqrt(D) / NORM_IN, np.linalg.norm(p.V.astype(np.float64), axis=1)
+    h = affine(p.W, p.b)
+    return Case(path, lambda x: jump(h(scale * x) * norms, 4 * p.t) / norms / scale, decoder(p.V, p.c / scale))
+
+
+def lm_saes(folder: Path) -> Case:
+    p = Parts()
+    norm = {"dataset_average_activation_norm.blocks.6.hook_in": np.array(NORM_IN, np.float32)}
+    tensors = {**of_linear(p), **norm, "log_jumprelu_threshold": np.log(p.t)}
+    path = write_llamascopium(folder, tensors, norm_activation="inference", sparsity_include_decoder_norm=False)
+    h = affine(p.W, p.b)
+    return Case(path, lambda x: jump(h(x), p.t), decoder(p.V, p.c))
+
+
+def llamascopium_topk(folder: Path) -> Case:
+    p = Parts()
+    path = write_llamascopium(folder, of_products(p), act_fn="topk", use_decoder_bias=False)
+    scale, norms = np.sqrt(D) / NORM_IN, np.linalg.norm(p.V.astype(np.float64), axis=1)
+    h = affine(p.W, p.b)
+    return Case(path, lambda x: topk(relu(h(scale * x)) * norms) / scale, decoder(p.V / norms[:, None], np.zeros(D)))
+
+
 CASES: dict[str, Callable[[Path], Case]] = {
     make.__name__: make
     for make in (
@@ -456,5 +569,10 @@ CASES: dict[str, Callable[[Path], Case]] = {
         openai_relu,
         gemma_scope,
         gemma_scope_2,
+        llama_scope,
+        llama_scope_transcoder,
+        llamascopium,
+        llamascopium_topk,
+        lm_saes,
     )
 }

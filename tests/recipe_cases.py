@@ -29,6 +29,7 @@ SMALL = {
     "compile": False,
 }
 N = 40
+SIZES = {"vqvae2": 20}  # lengths of codes of the recipes that do not take every length
 
 
 class Case:
@@ -54,7 +55,7 @@ class Case:
         """True if its models take data of this kind."""
         is_image = kind not in ("vectors", "counts")
         recipe = RECIPES[self.recipe]
-        return not (recipe.is_tabular if is_image else recipe.is_visual)
+        return not ((recipe.is_tabular or recipe.is_layered) if is_image else recipe.is_visual)
 
     @property
     def id(self) -> str:
@@ -141,7 +142,7 @@ OTHERS = (
         if name not in {case.recipe for case in REPRESENTATIVES} and not recipe.is_visual
     ),
 )
-OF_IMAGES = tuple(Case(name) for name, recipe in RECIPES.items() if recipe.is_visual)
+OF_IMAGES = tuple(Case(name, SIZES.get(name, 4)) for name, recipe in RECIPES.items() if recipe.is_visual)
 
 
 def data(kind: str, n: int = N) -> np.ndarray:

@@ -11,10 +11,13 @@ import torch
 from torch import Tensor
 
 import narrows
-from narrows.bottlenecks import Discrete, FiniteScalar, VectorQuantizer
+from narrows.bottlenecks import Discrete, FiniteScalar, GridQuantizer, ResidualQuantizer, VectorQuantizer
 from narrows.estimators.samplers import Autoregressive
+from narrows.estimators.samplers.autoregressive import IndexNetwork
+from narrows.networks import Grids
 
 N_VALUES = (2, 3, 4)
+GRIDS = Grids([(1, 1), (2, 2)], 2)
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +88,32 @@ def test_an_index_depends_on_those_before_it_only(sampler):
     torch.testing.assert_close(first[:, :2], second[:, :2], rtol=0, atol=0)
     assert not torch.allclose(first[:, 2], second[:, 2])
     torch.testing.assert_close(prefix, first[:, :2])
+
+
+@pytest.mark.parametrize(
+    "code",
+    [FiniteScalar(3, N_VALUES), VectorQuantizer(6, 5, 2), ResidualQuantizer(6, 5, 3), GridQuantizer(GRIDS, 5)],
+    ids=lambda code: type(code).__name__,
+)
+def test_only_the_components_that_a_value_changes_are_kept_and_nothing_is_lost(code):
+    if isinstance(code, ResidualQuantizer):
+        code.codebook.normal_()
+    index = torch.stack([torch.randint(k, (50,)) for k in code.n_values], 1)
+    sampler = bound(code, max_epochs=2).fit(code.from_indices(index).double(), seed=0)
+    network, n, L = sampler._load_network(), len(code.n_values), code.n_components
+    assert network.vectors.shape[2] == (L if isinstance(code, ResidualQuantizer) else L // n)
+    whole = IndexNetwork(code.n_values, L, torch.arange(L).expand(n, -1), 1, 16, 1, 0.0).eval()
+    vectors = torch.zeros(n, max(code.n_values), L)
+    for g, k in enumerate(code.n_values):
+        others = index[:1].repeat(k, 1)
+        others[:, g] = torch.arange(k)
+        z = code.from_indices(others).float()
+        vectors[g, :k] = z - z.mean(0)
+    scale = float(network.vectors.norm() / vectors.norm())
+    assert scale == pytest.approx(1 / float(vectors.std()), rel=0.02)
+    whole.load_state_dict({**network.state_dict(), "vectors": scale * vectors})
+    rows = torch.cat([index, torch.zeros(50, 1, dtype=torch.int64)], 1)
+    torch.testing.assert_close(network.log_prob(rows), whole.log_prob(rows), rtol=1e-4, atol=1e-4)
 
 
 def test_each_label_has_codes_of_its_own(code, index):

@@ -322,15 +322,35 @@ def test_a_fit_that_failed_leaves_nothing_that_looks_fitted():
     assert model.transform(VECTORS).shape == (30, 2)
 
 
+@pytest.mark.parametrize(
+    ("recipe", "values", "message"),
+    [
+        ("iwae", {"n_draws": 0}, "`n_draws` parameter of IWAE must be an int in the range"),
+        ("miwae", {"n_draws": 8, "n_groups": 3}, "`n_groups` parameter of MIWAE must divide `n_draws`, 8"),
+        ("betavae", {"prior": "mixture", "free_nats": 1.0}, "`free_nats` parameter of BETAVAE must be 0 with"),
+        ("laddervae", {"n_components": 1}, "`n_components` parameter of LADDERVAE must be at least 2"),
+        ("pqvae", {"n_components": 3, "group_size": 2}, "`group_size` parameter of PQVAE must divide n_components, 3"),
+        ("raegp", {"n_components": 50}, "`n_components` parameter of RAEGP must be at most"),
+    ],
+)
+def test_a_refusal_names_the_model_that_was_asked_for(recipe, values, message):
+    with pytest.raises(ValueError, match=f"^The {re.escape(message)}"):
+        narrows.estimator(recipe)(**values).fit(VECTORS)
+
+
 def test_unknown_names_come_with_the_nearest():
     with pytest.raises(TypeError, match=r"VAE has no parameter 'n_component'. Did you mean 'n_components'\? Known: "):
         VAE(n_component=3)
+    with pytest.raises(TypeError, match=r"GMVAE has no parameter 'prior': it is 'mixture' in all its models."):
+        narrows.estimator("gmvae")(prior="vamp")
     with pytest.raises(TypeError, match=r"VAE has no parameter 'k'. "):
         VAE(k=3)
     with pytest.raises(TypeError, match="positional"):
         VAE(2, 4.0)
     with pytest.raises(ValueError, match=r"Unknown recipe 'vea'. Did you mean 'vae'\? Known: aae, ae, "):
         narrows.estimator("vea")
+    with pytest.raises(ValueError, match=r"Unknown recipe 'WAE'. Did you mean 'wae'\?"):
+        narrows.estimator("WAE")
     with pytest.raises(AttributeError, match="module 'narrows' has no attribute 'VEA'"):
         narrows.VEA  # noqa: B018
 

@@ -438,10 +438,11 @@ class TestVectorQuantizer:
         assert quantizer.health(h) == health
         assert health["codes_used"] == pytest.approx(np.mean([len(index[:, g].unique()) / 5 for g in range(3)]))
 
+    @pytest.mark.parametrize("is_shared", [False, True])
     @pytest.mark.parametrize("n_codes", [5, 6])  # as many as rows of a shard, and not
-    def test_two_shards_learn_what_one_batch_does(self, n_codes, monkeypatch):
+    def test_two_shards_learn_what_one_batch_does(self, n_codes, is_shared, monkeypatch):
         torch.manual_seed(0)
-        whole = VectorQuantizer(4, n_codes=n_codes, group_size=2).double()
+        whole = VectorQuantizer(4, n_codes=n_codes, group_size=2, is_shared=is_shared).double()
         part, h = copy.deepcopy(whole), torch.randn(9, 4, dtype=torch.float64)
         for quantizer in (whole, part):
             quantizer.counts[:, 0] = 0  # dead: it is moved to a row of the whole batch
@@ -465,6 +466,19 @@ class TestVectorQuantizer:
         torch.testing.assert_close(shared.z, code.z[:5])
         for name, tensor in whole.state_dict().items():
             torch.testing.assert_close(part.state_dict()[name], tensor)
+
+    def test_shared_vectors_are_those_of_one_group_with_all_rows(self):
+        torch.manual_seed(0)
+        shared = VectorQuantizer(6, n_codes=5, group_size=2, is_shared=True).double()
+        one = VectorQuantizer(2, n_codes=5, group_size=2).double()
+        one.load_state_dict(shared.state_dict())
+        for _ in range(3):
+            h = torch.randn(20, 6, dtype=torch.float64)
+            code, expected = shared(h), one(h.view(60, 2))
+            torch.testing.assert_close(code.z, expected.z.view(20, 6))
+            torch.testing.assert_close(code.costs["commitment"], expected.costs["commitment"].view(20, 3).sum(1))
+            torch.testing.assert_close(shared.codebook, one.codebook)
+        assert torch.equal(shared.indices(h), one.indices(h.view(60, 2)).view(20, 3))
 
     def test_groups_must_fill_the_code(self):
         with pytest.raises(ValueError, match="group_size` parameter of VectorQuantizer must divide n_components, 5"):

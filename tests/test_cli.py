@@ -178,6 +178,12 @@ def test_an_unfinished_training_is_not_lost(tmp_path: Path) -> None:
     ("options", "code", "message"),
     [
         (["--recipe", "vea"], 1, "Unknown recipe 'vea'. Did you mean 'vae'?"),
+        (["--recipe", "VEA"], 1, "Unknown recipe 'VEA'. Did you mean 'vae'?"),
+        (
+            ["--recipe", "iwae", "--set", "bound=elbo"],
+            1,
+            "IWAE has no parameter 'bound': it is 'iwae' in all its models.",
+        ),
         (["--set", "bta=4"], 1, "VAE has no parameter 'bta'. Did you mean 'beta'?"),
         (["--set", "beta=-1"], 1, "The `beta` parameter of VAE must be a float in the range [0, inf). Got -1 instead."),
         (["--set", "beta=high"], 1, "Got 'high' instead."),
@@ -547,6 +553,10 @@ def test_info(models: dict[str, Path]) -> None:
 def test_recipes() -> None:
     recipes = json.loads(run("recipes", "--json").stdout)
     assert {"ae", "vae", "dae", "sae"} <= {recipe["name"] for recipe in recipes}
+    for purpose, first in {"features": "ae", "generate": "vae", "disentangle": "betavae"}.items():
+        plain, *others = (recipe["name"] for recipe in recipes if recipe["purpose"] == purpose)
+        assert plain == first
+        assert others == sorted(others)
     vae = json.loads(run("recipes", "vae", "--json").stdout)
     beta = next(p for p in vae["parameters"] if p["name"] == "beta")
     assert (beta["default"], beta["must_be"]) == (1.0, "a float in the range [0, inf)")

@@ -12,8 +12,9 @@ import pytest
 from typer.testing import CliRunner, Result
 
 import narrows
-from narrows.cli import app, columns, outputs, reading, reading_options
+from narrows.cli import app, outputs, reading, reading_options
 from narrows.data.files import read
+from narrows.likelihoods import name_likelihood
 
 N = 90
 TINY = ["--recipe", "ae", "--max-epochs", "1", "--verbose", "0", "--set", "hidden=8"]
@@ -319,7 +320,7 @@ def test_all_levels_are_stated_with_their_memory(tmp_path: Path) -> None:
 def test_likelihoods_have_names(frame: pd.DataFrame) -> None:
     kinds = {"age": "count", "income": "heavy_tailed"}
     fitted = narrows.AE(2, hidden=(8,), max_epochs=1, columns=kinds).fit(frame)
-    names = {c.name: columns.name_likelihood(c) for c in fitted.schema_.table.used}
+    names = {c.name: name_likelihood(c) for c in fitted.schema_.table.used}
     assert names == {
         "income": "normal, of the asinh", "age": "negative binomial", "town": "categorical", "since": "normal",
         "bad": "categorical",

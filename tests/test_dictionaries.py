@@ -6,7 +6,21 @@ import pickle
 import numpy as np
 import pytest
 import torch
-from dictionary_cases import CASES, D, K, N, Parts, examples, plain, write_learning, write_saelens
+from dictionary_cases import (
+    CASES,
+    D,
+    K,
+    N,
+    Parts,
+    examples,
+    of_linear,
+    of_products,
+    plain,
+    write_learning,
+    write_llama_scope,
+    write_llamascopium,
+    write_saelens,
+)
 from sklearn.base import clone
 
 import narrows
@@ -51,7 +65,7 @@ def test_a_loaded_dictionary_is_a_fitted_sae(name, tmp_path):
 def test_saved_in_saelens_form_and_back_it_gives_the_same(name, tmp_path):
     case, X = CASES[name](tmp_path / name), examples()
     record = read_dictionary(case.path)
-    if record.W_skip is not None and record.activation == "topk":
+    if record.is_transcoder and record.activation == "topk":
         with pytest.raises(ValueError, match="SAELens has no topk transcoder"):
             save_dictionary(record, tmp_path / "out")
         return
@@ -234,6 +248,34 @@ def test_missing_and_wrong_tensors_are_refused(changed, message, tmp_path):
     with pytest.raises(ValueError, match=message) as error:
         load_dictionary(path)
     assert str(path) in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"sae_type": "clt"}, "no sae_type 'clt'"),
+        ({"act_fn": "batchtopk"}, "no act_fn 'batchtopk'"),
+        ({"act_fn": "topk", "top_k": None}, "must name top_k"),
+        ({"use_glu_encoder": True}, "gated linear unit"),
+        ({"norm_activation": "batch-wise"}, "cannot apply norm_activation='batch-wise'"),
+        ({"hook_point_in": "elsewhere"}, "of 'elsewhere' must be a number above 0. Got None"),
+        ({}, "lacks the tensor activation_function.log_jumprelu_threshold"),
+    ],
+)
+def test_another_architecture_of_openmoss_is_refused(config, message, tmp_path):
+    path = write_llamascopium(tmp_path / "a", of_products(Parts()), **config)
+    with pytest.raises(ValueError, match=message) as error:
+        read_dictionary(path)
+    assert str(path) in str(error.value)
+
+
+def test_the_parts_of_a_llama_scope_folder_are_found(tmp_path):
+    path = write_llama_scope(tmp_path / "a", of_linear(Parts()))
+    for place in (path, path / "checkpoints", path / "checkpoints/final.safetensors"):
+        assert read_dictionary(place).metadata["name"] == path.name
+    (path / "hyperparams.json").unlink()
+    with pytest.raises(FileNotFoundError, match=r"hyperparams\.json, which describes the dictionary"):
+        read_dictionary(path)
 
 
 def test_a_place_without_a_dictionary_is_refused(tmp_path):

@@ -18,13 +18,17 @@ from narrows.bottlenecks import (
     Discrete,
     FiniteScalar,
     Gaussian,
+    GridQuantizer,
     Joint,
     Label,
+    Ladder,
     Plain,
     ResidualQuantizer,
     VectorQuantizer,
     as_discrete,
 )
+from narrows.networks import Grids
+from narrows.priors import NormalMixture
 
 
 def residual_quantizer(n_components: int, n_codes: int) -> ResidualQuantizer:
@@ -38,6 +42,7 @@ DISCRETE = {
     "vectors": lambda: VectorQuantizer(6, n_codes=5, group_size=2),
     "residual": lambda: residual_quantizer(6, 5),
     "scalar": lambda: FiniteScalar(6, (2, 3, 4, 5, 8, 2)),
+    "grids": lambda: GridQuantizer(Grids([(1, 1), (1, 2)], 2), n_codes=5),
     "categories": lambda: Categorical(6, n_categories=3),
 }
 
@@ -368,6 +373,11 @@ class TestCombined:
     def test_each_part_has_a_capacity(self):
         with pytest.raises(ValueError, match="capacities` parameter of Combined must hold 1 number"):
             Combined([Gaussian(2)], [1.0, 2.0])
+
+    def test_each_part_has_a_kl_in_closed_form(self):
+        for part in (Gaussian(2, prior=NormalMixture(2, 3)), Ladder(2)):
+            with pytest.raises(ValueError, match="closed form"):
+                Combined([Categorical(3, n_categories=3), part])
 
 
 class TestIndicesOfEstimators:

@@ -9,9 +9,10 @@ import torch
 import torch.nn.functional as F
 from torch.distributions import Bernoulli, Categorical, NegativeBinomial, Normal
 
-from narrows.data import infer_table, open_frame
+from narrows.data import MeanFeatures, infer_table, open_frame
 from narrows.data.schema import Schema
 from narrows.likelihoods import Mixed
+from narrows.networks import Standardize
 
 N = 400
 UNSEEN = 1e-4  # probability of a level that was not seen in training
@@ -133,6 +134,16 @@ def test_log_prob_is_that_of_the_reference(case, heteroscedastic):
     assert nats.shape == x.shape
     torch.testing.assert_close(nats, reference(schema, likelihood, params, x), rtol=1e-9, atol=1e-9)
     assert nats[3, 0] == nats[4, 4] == nats[5, 7] == math.log(UNSEEN)
+
+
+def test_the_features_of_a_soft_mean_are_those_that_the_link_is_given(case):
+    """Half of the features of an example are those of a mean between the example and the mean of all."""
+    x, schema = case
+    standardize = Standardize(schema)
+    u = standardize(x[:20])[:, : standardize.n_shared].detach() / 2
+    params = make(schema).link(schema)(u)
+    assert float(u.std(0).min()) > 0
+    torch.testing.assert_close(MeanFeatures(schema)(make(schema).soft_mean(params)), u, rtol=1e-4, atol=1e-4)
 
 
 def test_the_params_are_one_number_for_each_number_count_atom_and_level(case):

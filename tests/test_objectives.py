@@ -374,7 +374,7 @@ def test_a_bound_with_labels_is_one_on_the_likelihood_given_the_label():
 def test_a_number_of_groups_divides_that_of_the_draws():
     with pytest.raises(ValueError, match="n_groups` parameter of a bound must divide `n_draws`, 8"):
         ImportanceWeighted(8, 3)
-    with pytest.raises(ValueError, match=r"n_groups` parameter must divide `n_draws`, 8.* Got 3 instead"):
+    with pytest.raises(ValueError, match=r"n_groups` parameter of VAE must divide `n_draws`, 8.* Got 3 instead"):
         VAE(2, bound="miwae", n_groups=3).fit(low_rank(20))
 
 

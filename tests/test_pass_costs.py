@@ -5,6 +5,7 @@ import functools
 import itertools
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from scipy.integrate import quad
@@ -18,7 +19,7 @@ import narrows
 from narrows.batch_sharding import Shard, split_batch
 from narrows.bottlenecks import Gaussian, Joint, Label, Laplace, Matched, Plain, Selector, gaussian_posterior
 from narrows.corruptions import Nothing
-from narrows.data import infer
+from narrows.data import infer, infer_table, open_frame
 from narrows.likelihoods import Bernoulli
 from narrows.likelihoods import Gaussian as GaussianLikelihood
 from narrows.model import Autoencoder
@@ -338,6 +339,33 @@ class TestJacobians:
         error = estimates.std(0) / len(estimates) ** 0.5
         assert ((estimates.mean(0) - torch.stack(exact)).abs() < 5 * error).all()
 
+    def test_slopes_are_those_of_features(self):
+        """Counts and levels of a table have slopes, and the size of the counts is no part of them."""
+        rng = np.random.default_rng(0)
+        frame = pd.DataFrame({"n": rng.poisson(3, 60), "level": rng.choice(["a", "b", "c"], 60)})
+        rows, schema = infer_table(open_frame(frame, "test"), "test", {}, max_levels=None)
+        assert [column.kind for column in schema.used_columns] == ["count", "categorical"]
+        model, objective, *_ = RECIPES["raegp"].make(schema, 3, hidden=(8,), start="random")
+        x = schema.prepare(torch.from_numpy(np.array(rows[:4])))
+        batch = Batch(x, x)
+        value = cost_of(EncoderJacobian(), model, batch).value.detach()
+        jacobian = torch.autograd.functional.jacobian
+        for i, u in enumerate(model.encoder.standardize(x)):
+            exact = jacobian(lambda u: model.encoder.encode_features(u[None])[0], u)
+            assert float(exact.abs().amin(0).max()) > 0
+            torch.testing.assert_close(value[i], exact.square().sum())
+        cost = next(c for c in objective.pass_costs() if c.name == "slope")
+        estimates = torch.stack([cost(model, batch, model(batch)).value.detach() for _ in range(500)])
+        frequencies = np.array(schema.used_columns[1].frequencies)
+        spread = float((frequencies * (1 - frequencies)).sum() ** 0.5)
+
+        def decode(z):
+            log_count, *levels = model.decoder(z[None])[0].split([1, 3])
+            return torch.cat([log_count.exp().log1p() / schema.std[0], levels[0].softmax(0) / spread])
+
+        exact = torch.stack([jacobian(decode, z).square().sum() for z in model.encode(x).detach()])
+        assert ((estimates.mean(0) - exact).abs() < 5 * estimates.std(0) / len(estimates) ** 0.5).all()
+
     def test_gradients_of_second_order_are_those_of_differences(self):
         layers = nn.Sequential(nn.Linear(3, 4), nn.GELU(), nn.LayerNorm(4), nn.Linear(4, 2)).double()
         x, probe = torch.randn(2, 3).double(), torch.randn(2, 2).double()
@@ -412,6 +440,16 @@ class TestStructuralSimilarity:
             expected = np.mean([numpy_ms_ssim(x[i, c], y[i, c], n_scales, size) for c in range(3)])
             assert float(values[i]) == pytest.approx(expected)
 
+    def test_bright_images_with_little_contrast_lose_few_digits(self):
+        generator = torch.Generator().manual_seed(0)
+        x, y = 1 - 1e-3 * torch.rand(2, 4, 2, 64, 64, generator=generator)
+        exact, single = x.double().requires_grad_(), x.clone().requires_grad_()
+        cost, of_single = (1 - ms_ssim(a, y.to(a.dtype)) for a in (exact, single))
+        torch.testing.assert_close(of_single.double(), cost, rtol=0.01, atol=0)
+        cost.sum().backward()
+        of_single.sum().backward()
+        assert (exact.grad - single.grad).norm() < 5e-4 * exact.grad.norm()
+
     def test_it_is_1_for_equal_images_and_has_a_gradient_for_opposite_ones(self):
         x = torch.rand(2, 1, 28, 28, requires_grad=True)
         torch.testing.assert_close(ms_ssim(x, x.detach()), torch.ones(2))
@@ -483,8 +521,8 @@ class TestSelector:
         torch.manual_seed(0)
         code, h = Selector(2, 5), torch.randn(6, 5)
         with torch.no_grad():
-            code.flat_logits.zero_()
-            code.flat_logits.view(2, 5)[[0, 1], [3, 1]] = 1.0
+            code.raw_logits.zero_()
+            code.raw_logits[[0, 1], [3, 1]] = 1.0
         assert code.selected.tolist() == [3, 1]
         torch.testing.assert_close(code.encode(h), h[:, [3, 1]])
         torch.testing.assert_close(code.eval()(h).z, h[:, [3, 1]])
@@ -500,7 +538,7 @@ class TestSelector:
         code = Selector(1, 3)
         share = torch.tensor([0.6, 0.3, 0.1])
         with torch.no_grad():
-            code.flat_logits.copy_(share.log() / 30.0)
+            code.raw_logits.copy_((share.log() / 30.0)[None])
         code.temperature.fill_(1e-4)
         chosen = torch.stack([code(torch.eye(3)).z[:, 0].argmax() for _ in range(3000)])
         counts = torch.bincount(chosen, minlength=3) / 3000
@@ -540,6 +578,28 @@ def test_a_shard_gets_the_cost_of_the_whole_batch(cost, bottleneck, monkeypatch)
     with split_batch(Shard(0, 5, 9)):
         part = cost(model, Batch(x[:5], x[:5]), model(Batch(x[:5], x[:5]))).value
     torch.testing.assert_close(part, whole[:5])
+
+
+@pytest.mark.parametrize("n_components", [1, 2, 3])
+def test_all_processes_choose_the_same_columns(n_components):
+    """Also where there are as many components as a process has rows."""
+    code, h, codes = Selector(n_components, 6), torch.randn(3, 6), []
+    for shard in (None, Shard(0, 1, 3), Shard(1, 3, 3)):
+        torch.manual_seed(0)
+        with split_batch(shard):
+            codes.append(code(h if shard is None else h[shard.start : shard.stop]).z.detach())
+    torch.testing.assert_close(torch.cat(codes[1:]), codes[0])
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [({}, 1.0), ({"covariance": "means"}, 10.0), ({"covariance": "means", "diagonal_weight": 2.0}, 2.0)],
+)
+def test_variances_have_the_weight_of_the_paper(values, expected):
+    schema = infer(np.random.default_rng(0).normal(size=(20, 4)), "test")
+    objective = RECIPES["dipvae"].make(schema, 2, hidden=(4,), **values).objective
+    cost = next(cost for cost in objective.pass_costs() if cost.name == "dip")
+    assert cost.diagonal_weight == expected
 
 
 def test_costs_of_the_whole_code_are_early_stoppings_too():

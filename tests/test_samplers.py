@@ -16,10 +16,12 @@ import narrows
 from narrows import AE, SAE, VAE
 from narrows.bottlenecks import lerp, slerp
 from narrows.cli import app
+from narrows.data import infer
 from narrows.estimators.generation import Attribute
 from narrows.estimators.samplers import Flow, Mixture, TwoStage, as_sampler, restore_samplers
 from narrows.estimators.saving import fingerprint
 from narrows.model import infer_label
+from narrows.recipes import RECIPES
 
 SMALL = {"hidden": (32,), "max_epochs": 4, "random_state": 0, "precision": "float32", "device": "cpu", "compile": False}
 
@@ -734,3 +736,13 @@ def test_a_conditional_fit_of_data_without_labels(tmp_path):
     np.savetxt(tmp_path / "t.csv", np.random.default_rng(0).normal(size=(30, 3)), delimiter=",")
     message = run("fit", tmp_path / "t.csv", "--set", "conditional=true", "--out", tmp_path / "m", *TINY, code=1).stderr
     assert "needs labels" in message
+
+
+@pytest.mark.parametrize("recipe", [name for name, r in RECIPES.items() if not (r.is_tabular or r.is_layered)])
+def test_codes_are_drawn_from_what_the_docs_say(recipe):
+    """The table of docs/choosing.md: the prior where there is one, no draws of sparse codes, else a Gaussian."""
+    schema = infer(np.random.default_rng(0).integers(256, size=(20, 28, 28), dtype=np.uint8), "test")
+    model = RECIPES[recipe].make(schema, 20 if recipe == "vqvae2" else 8).model
+    has_prior = model.stochastic is not None or recipe in ("wae", "swae", "aae")
+    expected = None if model.bottleneck.is_sparse else "prior" if has_prior else "gaussian"
+    assert model.bottleneck.default_sampler == expected

@@ -8,14 +8,15 @@ import torch
 from torch import Tensor, nn
 
 from narrows import SAE, recipes
-from narrows.bottlenecks import BatchTopK, Gated, JumpReLU, TopK, normal_threshold
+from narrows.bottlenecks import BatchTopK, Gated, Gaussian, Joint, JumpReLU, Label, Plain, TopK, normal_threshold
 from narrows.corruptions import Nothing
-from narrows.data import infer
+from narrows.data import infer, weigh_rows
+from narrows.evaluation.scores import N_DRAWS, draws, log_likelihood
 from narrows.likelihoods import Gaussian as GaussianLikelihood
-from narrows.model import Autoencoder
+from narrows.model import Autoencoder, infer_label, log_prob_by_label
 from narrows.networks import Dictionary, FreeDictionary, MLPEncoder, UnitEncoder
 from narrows.networks.sparse import chosen_outputs, largest_units, sum_of_directions
-from narrows.objectives import GateReconstruction, Prefixes
+from narrows.objectives import GateReconstruction, ImportanceWeighted, Prefixes
 from narrows.types import Batch, DeferredLinear, SparseCode
 
 B, D, L = 7, 5, 12
@@ -357,8 +358,38 @@ def test_prefixes_and_gates_have_the_scale_of_the_rows(scaling):
     batch, z = Batch(x, x), model(Batch(x, x)).code.z
     some = z * (torch.arange(8) < 3)
     for cost, code in ((Prefixes([3]), some), (GateReconstruction(), encoder(x).relu())):
-        expected = -model.likelihood.score(dictionary.undo_scaling(dictionary(code), x), x)
+        weight = weigh_rows(x, scaling)  # in the loss, rows count as if they were scaled
+        expected = -model.likelihood.score(dictionary.undo_scaling(dictionary(code), x), x, weight)
         torch.testing.assert_close(cost(model, batch, model(batch)).value, expected)
+
+
+@pytest.mark.parametrize("scaling", ["layer_norm", "constant_norm"])
+def test_labels_and_scores_have_the_scale_of_the_rows(scaling):
+    torch.manual_seed(0)
+    x = 10 * torch.randn(30, 5) + 3
+    for free in (Plain(4), Gaussian(4)):
+        encoder, dictionary = (
+            UnitEncoder(5, free.n_inputs, scaling=scaling),
+            FreeDictionary(5, 6, scaling=scaling),
+        )
+        label = Label((0.5, 0.5))
+        model = Autoencoder(Nothing(), encoder, Joint(free, label), dictionary, GaussianLikelihood()).eval()
+        with torch.no_grad():
+            z, y = model.bottleneck.encode(encoder(x)), torch.eye(2)
+            decoded = [dictionary.undo_scaling(dictionary(torch.cat([z, row.expand(30, 2)], 1)), x) for row in y]
+            expected = torch.stack([model.likelihood.score(params, x) for params in decoded], 1)
+            torch.testing.assert_close(log_prob_by_label(model, z, x), expected)
+            assert torch.equal(infer_label(model, x).argmax(1), expected.argmax(1))
+            scores = expected.amax(1)
+            if isinstance(free, Gaussian):
+                scores, columns = torch.zeros(30), y[expected.argmax(1)]
+                for eps in draws(4, N_DRAWS):
+                    z, log_q, log_p = free.sample(encoder(x), eps.to(x).expand(30, -1))
+                    params = dictionary.undo_scaling(dictionary(torch.cat([z, columns], 1)), x)
+                    scores += (log_p - log_q + model.likelihood.score(params, x)) / N_DRAWS
+            torch.testing.assert_close(log_likelihood(model, x), scores + np.log(0.5))
+    with pytest.raises(ValueError, match="leave `scaling` out"):
+        ImportanceWeighted().check(model)
 
 
 def test_an_encoder_of_units_fills_gaps_while_it_learns():

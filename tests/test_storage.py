@@ -271,3 +271,27 @@ def test_a_tilde_is_the_home_folder(tmp_path, monkeypatch):
     narrows.tasks.Index(model).add(X).save("~/index")
     assert len(narrows.tasks.Index.load("~/index", model)) == len(X)
     assert str(model.stream(X, "~/codes.npy")) == str(tmp_path / "codes.npy")
+
+
+def test_names_of_units_are_kept_in_a_file_of_their_own(vectors, tmp_path):
+    folder = tmp_path / "sae"
+    model = narrows.SAE(8, k=2, **SMALL).fit(vectors)
+    model.save(folder)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    storage.write_notes(folder, storage.Notes(name="My dictionary", units={3: "=1+1 ü", 5: ""}))
+    assert {path.name: path.read_bytes() for path in folder.iterdir() if path.name != storage.NOTES} == before
+    assert storage.read_notes(folder) == storage.Notes("My dictionary", {3: "=1+1 ü"})
+    loaded = narrows.load(folder, device="cpu")
+    assert loaded.unit_names_ == {3: "=1+1 ü"}
+    loaded.save(tmp_path / "again")
+    assert narrows.load(tmp_path / "again", device="cpu").unit_names_ == {3: "=1+1 ü"}
+    assert not hasattr(loaded.fit(vectors), "unit_names_")  # its units are others
+    loaded.save(folder)
+    assert not (folder / storage.NOTES).exists()
+
+
+@pytest.mark.parametrize("text", ["[", "[1]", '{"units": {"a": "b"}}', '{"units": {"1": 2}}', '{"name": 3}'])
+def test_damaged_notes_say_what_to_do(folder, text):
+    (folder / storage.NOTES).write_text(text)
+    with pytest.raises(ValueError, match=r"notes\.json does not hold notes.*delete it"):
+        narrows.load(folder)

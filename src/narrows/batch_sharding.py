@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from typing import Any, NamedTuple
 
 import torch
@@ -51,6 +52,11 @@ def split_batch(shard: Shard | None) -> Iterator[None]:
 def is_shared() -> bool:
     """Return True inside `split_batch` with a shard, where several processes share the batch."""
     return _shard is not None
+
+
+def draw_without_rows() -> AbstractContextManager[None]:
+    """Return a context in which all processes draw the same numbers, whatever their shape: none belong to a row."""
+    return contextlib.nullcontext() if _shard is None else split_batch(None)
 
 
 def batch_length(n: int) -> int:
@@ -129,7 +135,7 @@ class _SameDraws(TorchFunctionMode):
 
     def has_batch_axis(self, value: Any) -> bool:
         """Return True if `value` is a tensor with a row for each of this process's examples."""
-        return isinstance(value, Tensor) and value.dim() > 0 and len(value) == self.shard.rows
+        return isinstance(value, Tensor) and value.dim() > 0 and len(value) == self.shard.rows and _shard is self.shard
 
     def empty_batch(self, x: Tensor) -> Tensor:
         """Return an empty tensor for the whole batch with the memory layout of `x`, which draws follow."""

@@ -20,6 +20,7 @@ from narrows.likelihoods import Likelihood
 from narrows.networks import Decoder, LevelDecoder
 from narrows.types import Batch, Code, DeferredLinear, Output, SparseCode, product, split_missing
 
+_BLOCK = 1024  # components that are decoded at once
 _T = TypeVar("_T")
 
 
@@ -99,7 +100,9 @@ class Autoencoder(nn.Module):
         h = self.encode_for_code(corrupted.x)
         # a batch has labels if the code has columns for them
         code = self.bottleneck(h, batch.label) if self.bottleneck.n_classes else self.bottleneck(h)
-        weight = product(corrupted.scored, batch.observed, batch.weight)
+        decoder = self.decoder
+        by_scale = decoder.weigh_examples(batch.x) if isinstance(decoder, Decoder) and decoder.undoes_scaling else None
+        weight = product(corrupted.scored, batch.observed, batch.weight, by_scale)
         if (stochastic := self.stochastic) is not None and stochastic.uses_likelihood:
             assert isinstance(h, Tensor)  # only sparse codes take a deferred layer
             columns = code.z[:, self.bottleneck.n_components :]
@@ -214,6 +217,14 @@ class Autoencoder(nn.Module):
             columns = label.one_hot(label.log_frequencies.argmax().expand(len(z)), z)
         return self.decoder(torch.cat([codes, columns], 1))
 
+    def decode_units(self) -> Tensor:
+        """Return the change of the decoder's output if one component of 0 becomes 1, for each: L x params_shape."""
+        n, parameter = self.bottleneck.n_components, next(self.parameters())
+        with inference_mode(self):
+            zero = self.decode(parameter.new_zeros(1, n))
+            blocks = [self.decode(block) - zero for block in torch.eye(n).to(parameter).split(_BLOCK)]
+        return torch.cat(blocks).detach()
+
     def reconstruct(self, x: Tensor, edit: Callable[[Tensor], Tensor] | None = None) -> Tensor:
         """Return the mean of the likelihood (B x shape) at the code of x (B x shape), and at its likeliest label.
 
@@ -299,7 +310,8 @@ def log_prob_by_label(model: Autoencoder, z: Tensor, x: Tensor) -> Tensor:
     scores = []
     for y in torch.arange(label.n_classes, device=x.device):
         columns = label.one_hot(y.expand(len(x)), z)
-        scores.append(model.likelihood.score(model.decoder(torch.cat([z, columns], 1)), target, observed))
+        params = model.undo_scaling(model.decoder(torch.cat([z, columns], 1)), x)
+        scores.append(model.likelihood.score(params, target, observed))
     return torch.stack(scores, 1)
 
 

@@ -206,9 +206,17 @@ def parameters(function: Callable[..., Any]) -> dict[str, Parameter]:
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return the end of a message about an unknown name: the most similar known name, and all known names."""
     known = sorted(known)
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    hint = f"Did you mean {close[0]!r}? " if close else ""
+    by_lower = {text.lower(): text for text in known}
+    close = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.5)
+    hint = f"Did you mean {by_lower[close[0]]!r}? " if close else ""
     return f"{hint}Known: {', '.join(known)}."
+
+
+def no_such_parameter(owner: str, name: str, known: Iterable[str], fixed: Mapping[str, Any]) -> str:
+    """Return the message about an unknown parameter of an estimator; `fixed` is that of its recipe."""
+    if name in fixed:
+        return f"{owner} has no parameter {name!r}: it is {fixed[name]!r} in all its models."
+    return f"{owner} has no parameter {name!r}. {did_you_mean(name, known)}"
 
 
 def enumerate_names(names: Sequence[str], most: int = 8) -> str:

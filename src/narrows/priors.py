@@ -170,6 +170,8 @@ class NormalMixture(Mixture):
     n_modes : K.
     """
 
+    no_decay = ("means", "log_stds")
+
     def __init__(self, n_components: int, n_modes: int = 10) -> None:
         super().__init__(n_components, n_modes)
         self.means = nn.Parameter(torch.randn(n_modes, n_components))
@@ -236,6 +238,8 @@ class VampPrior(Mixture):
         drawn from N(mean, std^2) until they start at rows.
     shape : shape of an example.
     """
+
+    no_decay = ("pseudo_inputs",)
 
     def __init__(self, n_components: int, n_modes: int, mean: Tensor, std: Tensor, shape: Sequence[int]) -> None:
         super().__init__(n_components, n_modes)

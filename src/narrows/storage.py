@@ -1,5 +1,7 @@
 """Save a fitted model as a folder of recipe.json, weights.safetensors and a model card (README.md). No pickles.
 
+What people write about a model, such as names of its units, is in a file of its own, notes.json.
+
 The first two files are written under temporary names and then renamed, the weights first. recipe.json contains the
 SHA-256 of the weights, so weights of another model are refused. After a crash between the two renames, the new
 recipe.json still exists under its temporary name, and `read` uses it.
@@ -10,7 +12,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from safetensors import SafetensorError
@@ -21,10 +26,17 @@ from narrows.data.atomic import atomic_path, write_tensors
 
 FORMAT = 1
 RECIPE, WEIGHTS, CARD = "recipe.json", "weights.safetensors", "README.md"
+NOTES = "notes.json"
 _PENDING = ".recipe.json.new"
 
 
-def write(folder: Path, recipe: dict[str, Any], tensors: dict[str, Tensor], card: str) -> None:
+def write(
+    folder: Path,
+    recipe: dict[str, Any],
+    tensors: dict[str, Tensor],
+    card: str,
+    units: Mapping[int, str] = MappingProxyType({}),
+) -> None:
     """Write a model into `folder`. The folder is created if needed; an older model in it is replaced.
 
     Parameters
@@ -33,6 +45,7 @@ def write(folder: Path, recipe: dict[str, Any], tensors: dict[str, Tensor], card
     recipe : contents of recipe.json.
     tensors : weights and other arrays by name, on any device.
     card : text of README.md.
+    units : names of units for notes.json, by number. Older notes are about an older model, and are replaced.
 
     Raises
     ------
@@ -62,6 +75,7 @@ def write(folder: Path, recipe: dict[str, Any], tensors: dict[str, Tensor], card
     os.replace(folder / _PENDING, folder / RECIPE)
     with atomic_path(folder / CARD) as path:
         path.write_text(card, encoding="utf-8")
+    write_notes(folder, Notes(units=units))
 
 
 def read(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
@@ -120,6 +134,61 @@ def describe(folder: Path) -> dict[str, Any]:
             f"reads formats up to {FORMAT}. Update narrows: pip install -U narrows."
         )
     return recipe
+
+
+@dataclass(frozen=True)
+class Notes:
+    """What people write about a model.
+
+    Attributes
+    ----------
+    name : display name of the model; "" for the name of its folder.
+    units : names of units of a sparse code, by number.
+    """
+
+    name: str = ""
+    units: Mapping[int, str] = field(default_factory=dict)
+
+
+def read_notes(folder: Path) -> Notes:
+    """Read the notes about the model in `folder`; empty ones if there are none.
+
+    Raises
+    ------
+    ValueError
+        If notes.json does not hold notes.
+    """
+    path = folder.expanduser() / NOTES
+    if not path.exists():
+        return Notes()
+    try:
+        notes = json.loads(path.read_text(encoding="utf-8"))
+        name, units = notes.get("name", ""), {int(unit): text for unit, text in notes.get("units", {}).items()}
+        if not all(isinstance(text, str) for text in (name, *units.values())):
+            raise TypeError("a name must be text")
+    except (ValueError, TypeError, AttributeError) as error:
+        raise ValueError(
+            f"{path} does not hold notes about a model ({error}). Restore it from a copy, or delete it: the model does "
+            "not need it."
+        ) from error
+    return Notes(name, units)
+
+
+def write_notes(folder: Path, notes: Notes) -> None:
+    """Write the notes about the model in `folder`; no other file changes. Empty notes have no file.
+
+    Raises
+    ------
+    OSError
+        If writing fails, for example because the folder may only be read. Older notes are then unchanged.
+    """
+    path = folder.expanduser() / NOTES
+    units = {str(unit): text for unit, text in sorted(notes.units.items()) if text}
+    if not notes.name and not units:
+        path.unlink(missing_ok=True)
+        return
+    with atomic_path(path) as temporary:
+        temporary.write_text(json.dumps({"name": notes.name, "units": units}, indent=1), encoding="utf-8")
 
 
 def _parse(path: Path) -> dict[str, Any]:

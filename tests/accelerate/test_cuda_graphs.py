@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from recipe_cases import REPRESENTATIVES
+from recipe_cases import REPRESENTATIVES, SIZES
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
@@ -101,7 +101,7 @@ CASES = [
     (name, {}, kind)
     for name, recipe in RECIPES.items()
     for kind in ("vectors", "counts", "grey", "colour")
-    if not (recipe.is_visual if kind in ("vectors", "counts") else recipe.is_tabular)
+    if not (recipe.is_visual if kind in ("vectors", "counts") else recipe.is_tabular or recipe.is_layered)
 ]
 CASES += [("ae", {}, "far vectors"), ("ae", {}, "wide vectors"), ("ae", {"network": "conv"}, "colour")]
 CASES += [("ae", {}, "gaps"), ("tableae", {}, "gaps")]
@@ -136,7 +136,8 @@ def test_a_step_copies_nothing_to_its_device_and_waits_for_nothing(name, changes
         torch, "autocast", lambda *_args, **_kwargs: contextlib.nullcontext()
     )  # it does not know this device
     cls = narrows.estimator(name)
-    parameters = {"n_components": 4, "hidden": (16,), "device": "cpu", "max_epochs": 1, "verbose": 0, **changes}
+    size = SIZES.get(name, 4)
+    parameters = {"n_components": size, "hidden": (16,), "device": "cpu", "max_epochs": 1, "verbose": 0, **changes}
     model = cls(**{key: value for key, value in parameters.items() if key in cls.parameters()})
     step = make_step(model, data(kind), np.arange(N) % 3 if changes.get("conditional") else None, optimizer)
     index = torch.zeros(16, dtype=torch.long, device=META)

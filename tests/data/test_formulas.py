@@ -62,3 +62,22 @@ def test_words_and_names_are_read_back(tmp_path: Path, suffix, by):
     assert back.columns == ["=name", "@b"]
     assert back.X["=name"].tolist() == words
     np.testing.assert_array_equal(back.X["@b"], frame["@b"])
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".parquet"])
+def test_columns_are_read_back_as_they_were_written(tmp_path, suffix):
+    pytest.importorskip("pandas", reason="needs the extra `tables`")
+    pytest.importorskip("pyarrow", reason="needs the extra `tables`")
+    path = tmp_path / f"rows{suffix}"
+    numbers = np.array([0.1, np.nan, -3e-9], np.float32)
+    columns = {"row": np.arange(3), "=name": np.array(["=1+1", None, 'a,"b'], dtype=object), "z": numbers}
+    files.write_columns(path, columns)
+    frame = files.read(path).X
+    assert list(frame.columns) == list(columns)
+    assert frame["row"].tolist() == [0, 1, 2]
+    assert [cell if isinstance(cell, str) else None for cell in frame["=name"]] == ["=1+1", None, 'a,"b']
+    np.testing.assert_array_equal(frame["z"].to_numpy(np.float32), numbers)
+    with pytest.raises(ValueError, match="as many entries each"):
+        files.write_columns(path, {"a": np.arange(2), "b": np.arange(3)})
+    with pytest.raises(ValueError, match="columns need a"):
+        files.write_columns(tmp_path / "rows.npy", columns)

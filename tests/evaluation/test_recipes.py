@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from recipe_cases import REPRESENTATIVES
+from recipe_cases import REPRESENTATIVES, SIZES
 
 import narrows
 from narrows.recipes import RECIPES
@@ -40,12 +40,18 @@ REPRESENTED = {case.recipe for case in REPRESENTATIVES}
         pytest.param(name, kind, marks=() if name in REPRESENTED or kind in ("vectors", "colour") else pytest.mark.slow)
         for name, recipe in RECIPES.items()
         for kind in KINDS
-        if not (recipe.is_tabular if kind == "colour" else recipe.is_visual)
+        if not ((recipe.is_tabular or recipe.is_layered) if kind == "colour" else recipe.is_visual)
     ],
 )
 def test_everything_is_finite(name: str, kind: str):
     X, y = data(kind), np.arange(N) % 3
-    known: dict[str, Any] = {"n_components": 3, "hidden": (8,), "max_epochs": 1, "random_state": 0, "device": "cpu"}
+    known: dict[str, Any] = {
+        "n_components": SIZES.get(name, 3),
+        "hidden": (8,),
+        "max_epochs": 1,
+        "random_state": 0,
+        "device": "cpu",
+    }
     cls = narrows.estimator(name)
     model = cls(**{k: v for k, v in known.items() if k in cls.parameters()}).fit(X, y)
     found = narrows.evaluate(model, X, y, train=X)

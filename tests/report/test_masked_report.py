@@ -134,7 +134,7 @@ def test_the_matrix_names_both_columns(of_twins, twins):
 
 def test_the_other_sections_say_what_this_model_does(display, model):
     assert {cells[4] for cells in cells_of(columns.columns(display).body)[1:]} >= {"categorical"}
-    assert "bins or values" in columns.columns(display).body
+    assert "levels or bins" in columns.columns(display).body
     assert "one cell after the other" in tables.samples(display, "").intro
     assert "New rows have no gaps" not in tables.samples(display, "").body
     finding = next(

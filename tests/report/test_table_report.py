@@ -93,8 +93,8 @@ def test_columns_are_listed_with_what_the_model_does_with_them(displays):
     assert rows["fixed"][2] == "always 7.5"
     assert rows["since"][1].startswith("datetime")
     assert re.fullmatch(r"20\d\d-\d\d-\d\d to 20\d\d-\d\d-\d\d", rows["since"][2])
-    assert rows["=1+1"][4] == "Gaussian, or 0"
-    assert rows["income"][4].startswith("Gaussian of the asinh")
+    assert rows["=1+1"][4] == "normal, and a probability of 0"
+    assert rows["income"][4].startswith("normal, of the asinh")
     assert rows["grade"][2].startswith("3 levels")
     quality = display.view.quality[display.view.names.index("grade")]
     assert rows["grade"][5].startswith(f"{quality.value:.0%} right")

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 import narrows
 from narrows.cli import app
-from narrows.report import write_units
+from narrows.report import write_report, write_units
 
 WORDS = ["sea", "<b>ship</b>", "harbour", "light", "storm"]
 
@@ -135,3 +135,17 @@ def test_the_command_takes_a_dictionary_of_another_program(tmp_path):
     result = CliRunner().invoke(app, ["units", str(folder), str(tmp_path / "rows.npy"), "-o", str(out)])
     assert result.exit_code == 0, result.output
     assert "hook name blocks.8.hook_resid_pre" in out.read_text()
+
+
+def test_names_that_people_gave_come_first(model, rows, tmp_path):
+    busiest = int(model.survey_units(rows).density.argmax())
+    model.unit_names_ = {busiest: "<i>waves</i>"}
+    try:
+        path = write_units(model, rows, tmp_path / "a.html", n=1, name_unit=lambda unit, best: f"name-{unit}")
+        names = read_values(path)["names"]
+        assert names[busiest] == "<i>waves</i>"
+        assert sum(name.startswith("name-") for name in names) == (model.survey_units(rows).density > 0).sum() - 1
+        report = write_report(model, rows, tmp_path / "report.html").read_text()
+        assert f"Unit {busiest}: &lt;i&gt;waves&lt;/i&gt;" in report
+    finally:
+        del model.unit_names_

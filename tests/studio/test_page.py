@@ -4,6 +4,7 @@ After each test the console must be empty, and no request may have gone to anoth
 """
 
 import base64
+import csv
 import io
 import os
 import re
@@ -18,6 +19,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from narrows.estimators import load
 from narrows.studio.session import Session
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install playwright")
@@ -36,6 +38,7 @@ PANELS = {
     "counts": ["units", "clean"],
     "series": ["dials", "clean", "outliers"],
     "line": ["map"],
+    "pair": ["models", "compare"],
     "none": ["train"],
 }
 AXE = Path(__file__).parent / "vendor" / "axe.min.js"
@@ -91,6 +94,12 @@ def studio(new_session, request, open_people) -> Iterator[Callable[[str], Studio
     servers: dict[str, Studio] = {}
 
     def make_session(name: str) -> Session:
+        if name == "keep":
+            return Session(keep=request.getfixturevalue("models")["vae"].parent)
+        if name == "pair":
+            session = new_session("dae")
+            session.open(load(request.getfixturevalue("models")["vae"]), session.current.data, name="vae")
+            return session
         if not name.startswith("people"):
             return new_session(name)
         session = Session()
@@ -193,6 +202,10 @@ def png_file(image: np.ndarray) -> dict:
     stream = io.BytesIO()
     Image.fromarray(np.rint(255 * image).astype(np.uint8)).save(stream, "PNG")
     return {"name": "mine.png", "mimeType": "image/png", "buffer": stream.getvalue()}
+
+
+def read_csv(download) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(Path(download.path()).read_text(encoding="utf-8"))))
 
 
 # Dials
@@ -614,6 +627,11 @@ def test_a_lasso_selects_rows_to_save(visit):
     rows = Path(downloading.value.path()).read_text().split()
     assert len(rows) == n
     assert len(set(rows)) == n
+    with page.expect_download() as downloading:
+        page.get_by_role("button", name="Save CSV").click()
+    table = read_csv(downloading.value)
+    assert [line["row"] for line in table] == rows
+    assert {"label", "vae0", "vae3"} <= set(table[0])
     assert page.locator(".thumbs button").count() == 60
     page.get_by_role("button", name="Clear").click()
     page.get_by_role("button", name="Select all points in view").wait_for()
@@ -639,10 +657,20 @@ def test_the_map_by_keyboard(visit):
     walk.focus()
     page.keyboard.press("Home")
     wait_until(page, lambda: get_picture(page) != end)
-    page.locator(".stage").focus()
-    for key in ("+", "-", "0", "Shift+ArrowLeft", "Enter"):
+    stage = page.locator(".stage")
+    stage.focus()
+    page.keyboard.press("0")
+    page.wait_for_timeout(300)
+    shown = stage.screenshot()
+    for key in ("+", "0", "-", "0", "Shift+ArrowLeft"):
         page.keyboard.press(key)
+        wait_until(page, lambda key=key: (stage.screenshot() == shown) == (key == "0"))
+    assert not page.get_by_text("as the decoder draws it").is_visible()
+    page.keyboard.press("Enter")
     page.get_by_text("as the decoder draws it").wait_for()
+    row, _, _ = page.locator(".tip p").inner_text().partition(" · ")
+    picked = page.get_by_text("as the decoder draws it").inner_text()
+    assert picked.lower().startswith(f"{row}, as the decoder draws it")
 
 
 def test_the_map_by_component_colour_and_grid(visit, browser):
@@ -705,11 +733,45 @@ def test_units(visit, digits):
     page.get_by_text("for row 5, strongest first").wait_for()
     assert page.locator(".wall button").count() <= 4  # k = 4
     page.get_by_role("button", name="All units").click()
-    page.get_by_text("24 units.").wait_for()
+    page.get_by_text("24 units.", exact=True).wait_for()
     # a picture that is pasted
     content = base64.b64encode(png_file(digits[5])["buffer"]).decode()
     page.evaluate(PASTE, content)
     page.get_by_text("for your picture, strongest first").wait_for()
+
+
+def test_units_are_named_found_and_turned_together(visit, models):
+    page = visit("sae", "#units")
+    page.locator(".similar button").first.wait_for()
+    unit = int(page.locator(".detail h2").inner_text().split()[1])
+    active = page.locator(".activations .note").inner_text()
+    assert sum(int(n.replace(",", "")) for n in re.findall(r"\d[\d,]*", active)) == 200
+    assert page.locator(".detail .fill-levels li").count() == 10
+    field = page.get_by_label("Your name for it")
+    field.fill("left <i>loop</i>")
+    page.keyboard.press("Enter")
+    page.locator(f"#unit-{unit} b", has_text="left <i>loop</i>").wait_for()
+    assert load(models["sae"]).unit_names_ == {unit: "left <i>loop</i>"}
+    # two units at once: the one that was turned stays when another one is opened
+    slider = page.locator(".detail input[type=range]")
+    slider.focus()
+    page.keyboard.press("End")
+    page.locator(".similar button").first.focus()
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name=f"Leave unit {unit} as it is").wait_for()
+    other = int(page.locator(".detail h2").inner_text().split()[1])
+    page.get_by_alt_text(f"Row 0, with unit {unit}, {other} changed").wait_for()
+    page.get_by_role("button", name=f"Leave unit {unit} as it is").click()
+    page.get_by_alt_text(f"Row 0, with unit {other} changed").wait_for()
+    # the name is found, and taken away again
+    page.get_by_label("Find").fill("LOOP")
+    page.get_by_text("1 of 24 units.").wait_for()
+    page.locator(f"#unit-{unit}").click()
+    wait_until(page, lambda: field.input_value() == "left <i>loop</i>")
+    field.fill("")
+    page.get_by_role("button", name="Save the name").click()
+    page.locator(f"#unit-{unit} b", has_text=f"unit {unit}").wait_for()
+    assert not (models["sae"] / "notes.json").exists()
 
 
 @pytest.mark.parametrize("name", ["vae", "table"])
@@ -740,8 +802,74 @@ def test_search(visit, digits):
     page.locator("input[type=file]").set_input_files(png_file(digits[20]))
     page.get_by_text("Your picture, as the model sees it").wait_for()
     wait_until(page, lambda: "Row 20," in (page.locator(".results button").first.get_attribute("aria-label") or ""))
+    with page.expect_download() as downloading:
+        page.get_by_role("button", name="Save CSV").click()
+    table = read_csv(downloading.value)
+    assert (len(table), table[0]["row"]) == (24, "20")
+    assert float(table[0]["distance"]) <= float(table[1]["distance"])
     page.get_by_role("button", name="Example at the dials").click()
     page.get_by_text("The example at the dials", exact=True).wait_for()
+
+
+def test_models_are_renamed_deleted_and_restored_by_keyboard(visit):
+    page = visit("pair", "#models")
+    page.get_by_role("button", name="Rename vae").focus()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Control+a")
+    page.keyboard.type("<b>Mine</b>")
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Rename <b>Mine</b>").wait_for()
+    assert "<b>Mine</b> (vae)" in page.get_by_label("Model", exact=True).inner_text()
+    assert page.get_by_role("button", name="Delete <b>Mine</b>").count() == 0  # it is open
+    page.get_by_role("button", name="Delete dae").focus()
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.textContent") == "Keep it"
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Delete dae").click()
+    page.get_by_text("stays as it is").wait_for()
+    assert list_violations(page) == []
+    page.get_by_role("button", name="Delete", exact=True).click()
+    restore = page.get_by_role("button", name="Restore dae")
+    restore.wait_for()
+    assert page.get_by_label("Model", exact=True).count() == 0  # nothing to choose from
+    wait_until(page, lambda: page.evaluate("document.activeElement.textContent") == "Restore")
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Open dae").wait_for()
+    with page.expect_download() as downloading:
+        page.get_by_role("button", name="Save CSV").click()
+    assert list(read_csv(downloading.value)[0]) == ["row", "label", "vae0", "vae1", "vae2", "vae3"]
+    page.get_by_role("button", name="Open dae").click()
+    page.get_by_role("button", name="Open <b>Mine</b>").wait_for()
+    assert page.locator("h1").inner_text() == "Models"
+
+
+def test_a_model_that_was_kept_earlier_is_opened(visit):
+    page = visit("keep", "#models")
+    page.get_by_text("No model is open.").wait_for()
+    assert list_violations(page) == []
+    page.get_by_role("button", name="Open vae").click()
+    page.locator(".model-list .badge").wait_for()
+    assert page.locator(".model-list .current h2").inner_text().split()[0] == "vae"
+    assert page.get_by_role("button", name="Open vae").count() == 0
+    page.get_by_role("link", name="Dials").click()
+    wait_for_dials(page)
+
+
+def test_two_models_are_compared_on_the_same_rows(visit):
+    page = visit("pair", "#compare")
+    page.get_by_role("heading", name="Dials of dae").wait_for()
+    assert page.locator(".pairs img").count() == 3 * 8
+    values = page.locator(".measures tbody tr", has=page.get_by_role("rowheader", name="mse", exact=True)).locator("td")
+    assert all(re.fullmatch(r"[\d.]+", text) for text in values.all_inner_texts()[:2])
+    best = int(float(values.nth(0).inner_text()) > float(values.nth(1).inner_text()))
+    assert values.nth(best).locator("b").count() == 1
+    assert page.locator(".compared-dials li").count() == 4
+    page.get_by_text("This DAE has no codes, so it has no dials.").wait_for()
+    first = page.locator(".pairs img").first.get_attribute("src")
+    page.get_by_label("From row").fill("5")
+    page.keyboard.press("Enter")
+    wait_until(page, lambda: page.locator(".pairs img").first.get_attribute("src") != first)
+    assert page.locator(".pairs img").nth(8).get_attribute("alt").startswith("Row 5, ")
 
 
 def test_report(visit):
@@ -851,7 +979,7 @@ def test_train_on_a_file_and_see_its_dials(visit, studio, table):
 def test_a_row_is_filled_and_drawn_by_pointer_and_keyboard(visit, people):
     page = visit("people-tableae")
     links = page.locator("#nav a").all_inner_texts()
-    assert links == ["Fill and draw", "Map", "Clean", "Outliers", "Search", "Train", "Report"]
+    assert links == ["Fill and draw", "Map", "Clean", "Outliers", "Search", "Train", "Report", "Models"]
     columns = page.locator(".fill-column")
     wait_until(page, lambda: columns.count() == 5)
     age, job, town = (columns.nth(i) for i in (0, 2, 3))
@@ -1277,7 +1405,13 @@ def test_a_studio_that_starts_again_asks_for_its_new_token(browser, locked):
     page.locator("#lost:not([hidden])").wait_for()
     locked.token = "of-the-next-link"
     locked.start()
-    page.get_by_label("Link or token").fill("of-the-next-link")
-    page.keyboard.press("Enter")
+    wait_until(page, lambda: page.locator("h1").inner_text() == "This studio needs its token")
+    for token, is_right in (("of-the-link", False), ("of-the-next-link", True)):
+        page.get_by_label("Link or token").fill(token)
+        page.keyboard.press("Enter")
+        if not is_right:
+            page.get_by_role("alert").wait_for()
     wait_for_dials(page)
+    assert page.locator("#lost").is_hidden()
+    assert page.locator("h1").inner_text() == "Dials"
     context.close()

@@ -8,12 +8,13 @@ import time
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from narrows import AE, VAE
 from narrows.data import infer
 from narrows.estimators import load
-from narrows.studio.data import Data
+from narrows.studio.data import Colour, Data
 from narrows.studio.images import fit_image
 from narrows.studio.session import Session
 from narrows.tasks.outliers import reasons as outlier_reasons
@@ -508,7 +509,6 @@ def test_cleaning_an_image(shared, digits, models):
 
 
 def test_cleaning_leaves_the_global_random_state_alone(shared):
-    import torch
 
     before = torch.get_rng_state()
     shared("dae").post("/api/clean", json={"row": 4})
@@ -544,17 +544,87 @@ def test_active_units_and_another_activation(shared, models, digits):
     assert [unit["unit"] for unit in result] == [int(u) for u in np.argsort(-z, kind="stable") if z[u] > 0]
     assert result[0]["activation"] == pytest.approx(z.max(), rel=1e-4)
     unit = result[0]["unit"]
-    effect = client.post(f"/api/units/{unit}/turn", json={"row": 9, "value": 0.0}).json()
-    assert effect["was"] == pytest.approx(z[unit], rel=1e-4)
-    z[unit] = 0
+    other = int(np.flatnonzero(z == 0)[0])
+    settings = [{"unit": unit, "value": 0.0}, {"unit": other, "value": 1.5}]
+    effect = client.post("/api/units/for/9", json={"activations": settings}).json()
+    assert effect["was"] == pytest.approx([z[unit], 0], rel=1e-4)
+    z[[unit, other]] = 0, 1.5
     expected = 255 * np.clip(load(models["sae"]).inverse_transform(z[None])[0], 0, 1)
     np.testing.assert_allclose(decode_uri(effect["after"]["picture"]), expected, atol=1)
     assert effect["before"] != effect["after"]
     whole = client.get(f"/api/units/{unit}").json()
     assert decode_uri(whole["adds"]).shape == (8, 8, 4)
     check_refusal(client.get("/api/units/24"), 404, "no unit 24")
-    check_refusal(client.post("/api/units/24/turn", json={"row": 9, "value": 0.0}), 404)
+    body = {"activations": [{"unit": 24, "value": 0.0}]}
+    check_refusal(client.post("/api/units/for/9", json=body), 404, "no unit 24")
+    check_refusal(client.post("/api/units/for/9", json={"activations": []}), 422)
     check_refusal(shared("vae").get("/api/units"), 404, "not sparse")
+
+
+def test_a_unit_has_a_histogram_labels_and_similar_units(shared, models, digits):
+    client, model = shared("sae"), load(models["sae"])
+    z = model.transform(digits[:200])
+    labels = np.arange(200) % 10
+    unit = int((z > 0).mean(0).argmax())
+    whole = client.get(f"/api/units/{unit}").json()
+    bars, active = whole["histogram"], z[z[:, unit] > 0, unit]
+    assert (sum(bars["counts"]), bars["silent"]) == (len(active), 200 - len(active))
+    expected, _ = np.histogram(active, 24, (bars["low"], bars["high"]))
+    assert np.abs(np.cumsum(bars["counts"]) - np.cumsum(expected)).max() <= 1  # one may lie at an edge
+    shares = {line["label"]: line["share"] for line in whole["labels"]}
+    assert shares == pytest.approx({str(k): float((z[labels == k, unit] > 0).mean()) for k in range(10)})
+    assert whole["label"] == whole["labels"][0]["label"]
+    assert list(shares.values()) == sorted(shares.values(), reverse=True)
+    with torch.no_grad():  # on the model's scale
+        decoded = model.model_.decode(torch.cat([torch.zeros(1, 24), torch.eye(24)])).flatten(1).numpy()
+    directions = (decoded[1:] - decoded[0]) / np.linalg.norm(decoded[1:] - decoded[0], axis=1, keepdims=True)
+    nearest = {similar["unit"]: similar["cosine"] for similar in whole["similar"]}
+    cosines = directions @ directions[unit]
+    assert nearest == pytest.approx({other: cosines[other] for other in nearest}, abs=1e-4)
+    assert set(nearest) == set(np.argsort(-cosines)[1:7].tolist())
+
+
+def test_units_are_named_and_found(client_of, models, digits, tmp_path):
+    load(models["sae"]).save(tmp_path / "sae")
+    session = Session()
+    data = Data("digits", digits[:200], Colour.from_column([f"no {row % 10}" for row in range(200)]))
+    session.open(load(tmp_path / "sae"), data, name="sae", path=tmp_path / "sae")
+    with client_of(session) as client:
+
+        def find(query: str, sort: str = "index") -> list[int]:
+            page = client.get("/api/units", params={"query": query, "sort": sort, "size": 100}).json()
+            assert page["found"] == len(page["units"])
+            return [unit["unit"] for unit in page["units"]]
+
+        named = client.put("/api/units/7/name", json={"name": " Upper\nArc "}).json()
+        assert (named["unit"], named["name"]) == (7, "UpperArc")
+        client.put("/api/units/3/name", json={"name": "a loop"})
+        assert load(tmp_path / "sae").unit_names_ == {3: "a loop", 7: "UpperArc"}
+        assert find("arc") == [7]
+        assert find("7") == [7]
+        assert find("", "name")[:2] == [3, 7]
+        by_label = [
+            unit["unit"]
+            for unit in client.get("/api/units?size=100&sort=index").json()["units"]
+            if unit["label"] == "no 4"
+        ]
+        assert find("NO 4") == by_label
+        assert sorted(find("", "seldom")) == sorted(find("", "label")) == list(range(24))
+        rates = {unit["unit"]: unit["rate"] for unit in client.get("/api/units?size=100").json()["units"]}
+        seldom = [rates[unit] for unit in find("", "seldom") if rates[unit]]
+        assert seldom == sorted(seldom)
+        assert client.get(f"/api/units/{7}").json()["name"] == "UpperArc"
+        dials = {dial["component"]: dial["label"] for dial in client.get("/api/dials").json()["dials"]}
+        assert (dials[3], dials[7], dials[0]) == ("a loop", "UpperArc", "")
+        client.put("/api/units/3/name", json={"name": " "})
+        client.put("/api/units/3/name", json={"name": ""})  # it has none to lose
+        assert load(tmp_path / "sae").unit_names_ == {7: "UpperArc"}
+        assert client.get("/api/units?query=loop").json()["pages"] == 1
+        check_refusal(client.put("/api/units/24/name", json={"name": "x"}), 404, "no unit 24")
+        check_refusal(client.put("/api/units/1/name", json={"name": "x" * 101}), 422)
+        client.post("/api/models/current/rename", json={"name": "Mine"})
+        assert load(tmp_path / "sae").unit_names_ == {7: "UpperArc"}  # both are in one file
+    session.close()
 
 
 # Outliers and search
@@ -584,7 +654,6 @@ def test_contributions_are_costs_above_the_median(opened, table):
     view = opened("table").app.state.session.current
     excess = view.compute_excess_costs(np.arange(len(table)))
     np.testing.assert_allclose(np.median(excess, axis=0), 0, atol=1e-6)
-    import torch
 
     model = view.model.model_
     x = view.model.prepare(table)

@@ -214,7 +214,8 @@ def test_units_say_what_they_change(people_client):
     detail = client.get(f"/api/units/{unit['unit']}").json()
     assert {entry["name"] for entry in detail["columns"]} <= set(NAMES)
     assert all((entry["level"] is not None) == (entry["name"] in ("job", "town")) for entry in detail["columns"])
-    turned = client.post(f"/api/units/{unit['unit']}/turn", json={"row": 0, "value": 2.0}).json()
+    body = {"activations": [{"unit": unit["unit"], "value": 2.0}]}
+    turned = client.post("/api/units/for/0", json=body).json()
     assert len(turned["after"]["values"]) == 5
 
 

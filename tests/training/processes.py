@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from narrows import AE, DAE, SAE, VAE
+from narrows import AE, DAE, SAE, VAE, estimator
 from narrows.data import Rows
 from narrows.training import Interrupted, parallel
 from narrows.training.loop import Trainer
@@ -57,11 +57,12 @@ def cases() -> dict[str, tuple]:
             for noise in ("gaussian", "masking", "salt_and_pepper", "poisson")
         },
         "dropout": (AE(2, network=(with_dropout(), "auto"), **c), X),
+        "piwae": (estimator("piwae")(2, **c), X),
         "untouched": (AE(2, network=(with_unused_parameter(), "auto"), **c), X),
     }
 
 
-SHARDED = ("vae", "counts", "topk", "gated", "dropout")
+SHARDED = ("vae", "counts", "topk", "gated", "dropout", "piwae")
 
 
 def fit_with_dead_units(X: np.ndarray, **parameters) -> SAE:
@@ -180,6 +181,10 @@ def main(out: Path) -> None:
     results["fresh seed"] = state(AE(2, **{**COMMON, "random_state": None}).fit(X))
     results["in passes"] = state(VAE(2, **COMMON).partial_fit(X).partial_fit(X))
     results["other data"] = refusal(lambda: AE(2, **COMMON).fit(X + rank))
+    results["slopes"] = {
+        name: refusal(lambda name=name: estimator(name)(2, sharded=True, **COMMON).fit(X))
+        for name in ("contractiveae", "raegp", "hvae")
+    }
     results["compiled"] = refusal(lambda: AE(2, **COMMON, compile=True).fit(X))
     unfinished(out / "alone", sharded=False)
     results["long"] = state(long().fit(X))

@@ -148,6 +148,12 @@ def test_other_data_in_another_process_are_refused(two):
         assert results["other data"].startswith("All processes must be given the same data and the same parameters.")
 
 
+def test_gradients_within_the_loss_need_whole_weights(two):
+    for name, message in two[0]["slopes"].items():
+        assert message.startswith("The `sharded` parameter of ")
+        assert message.endswith("Pass sharded=False."), name
+
+
 def test_compiling_is_refused(two):
     assert two[0]["compiled"] == "compile=True works with one process only, and 2 train. Leave `compile` out."
 

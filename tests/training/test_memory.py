@@ -93,7 +93,8 @@ def test_a_saved_model_is_loaded_where_it_could_not_be_trained(vectors, free, tm
 def test_the_weights_of_every_recipe_are_counted_without_memory(digits, recipe):
     cls = estimator(recipe)
     has_network = "network" in cls().get_params()
-    parameters = {"network": "mlp", "hidden": (2000, 1000)} if has_network else {"width": 2048, "n_blocks": 1}
+    known = {"network": "mlp", "hidden": (2000, 1000)} if has_network else {"width": 640, "n_blocks": 1}
+    parameters = {name: value for name, value in known.items() if name in cls.parameters()}
     model = cls(**parameters)
     model.schema_ = infer(digits[:40], "test")
     parts = outline_parts(cls.recipe, parameters, model.schema_)

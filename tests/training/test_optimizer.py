@@ -5,7 +5,9 @@ import torch
 from torch import nn
 
 from narrows.accelerate.compiled_step import adamw_constants, adamw_state, adamw_update
-from narrows.training.optimizer import GradientClipping, adamw
+from narrows.bottlenecks import Selector
+from narrows.priors import NormalMixture, VampPrior
+from narrows.training.optimizer import GradientClipping, adamw, muon, parameters_without_decay
 
 
 def _parameters() -> list[nn.Parameter]:
@@ -58,3 +60,20 @@ def test_a_parameter_without_a_state_takes_the_count_of_the_others():
     assert [float(step) for step in state.steps] == [1.0] * 4
     assert not state.means[2].any()
     assert state.means[0].any()
+
+
+@pytest.mark.parametrize("make", [adamw, muon])
+def test_values_of_parts_neither_decay_nor_are_turned_as_matrices(make):
+    torch.manual_seed(0)
+    zero, one = torch.zeros(()), torch.ones(())
+    values = nn.ModuleList([NormalMixture(40, 40), VampPrior(2, 40, zero, one, (40,)), Selector(40, 50)])
+    model = nn.Sequential(nn.Linear(40, 40), values)
+    parameters, exempt = list(model.parameters()), parameters_without_decay((model,))
+    assert exempt == set(values.parameters())
+    optimizer = make(parameters, 0.5, no_decay=exempt)
+    assert [p for group in optimizer.param_groups for p in group["params"] if group["weight_decay"] > 0] == [
+        model[0].weight
+    ]
+    assert all(not group.get("orthogonal") for group in optimizer.param_groups if set(group["params"]) & exempt)
+    assert {p for group in optimizer.param_groups for p in group["params"]} == set(parameters)
+    assert sum(len(group["params"]) for group in optimizer.param_groups) == len(parameters)

@@ -136,6 +136,8 @@ def test_a_short_time_limit_does_not_repay_compiling():
     slow = replace(INPUTS, flops_per_example=1e6, matmul_flops_per_second=1e9)
     assert make_plan(Settings(), PLACE, slow).use_compile
     assert not make_plan(Settings(max_time=30.0), PLACE, slow).use_compile
+    asked = make_plan(Settings(max_time=5.0, compile=True), PLACE, slow)
+    assert choices_of(asked)["compile"] == "True: as asked; compiling takes about 12 s, more than the time limit"
 
 
 def test_on_a_busy_machine_compiling_may_take_the_whole_time_limit():

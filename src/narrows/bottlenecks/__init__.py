@@ -17,6 +17,7 @@ from narrows.bottlenecks.discrete import Discrete
 from narrows.bottlenecks.finite_scalar import FiniteScalar
 from narrows.bottlenecks.flow import FlowPosterior, PlanarPosterior
 from narrows.bottlenecks.gaussian import Gaussian
+from narrows.bottlenecks.grids import GridQuantizer
 from narrows.bottlenecks.hamiltonian import Hamiltonian
 from narrows.bottlenecks.hyperbolic import WrappedNormal
 from narrows.bottlenecks.interpolation import lerp, slerp
@@ -55,6 +56,7 @@ __all__ = [
     "FlowPosterior",
     "Gated",
     "Gaussian",
+    "GridQuantizer",
     "Hamiltonian",
     "Hidden",
     "Joint",

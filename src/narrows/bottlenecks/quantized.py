@@ -29,13 +29,14 @@ DISTANCES = 1 << 24  # distances in memory at once: at inference there may be ma
 
 
 class Codebooks(Discrete):
-    """Abstract: each index is the number of a vector in a codebook of its own, which follows the vectors it stands for.
+    """Abstract: each index is the number of a vector in a codebook, which follows the vectors it stands for.
 
     Parameters
     ----------
-    n_codebooks : G.
+    n_indices : G.
     n_codes : K, the number of vectors of each codebook.
     size : D, the length of a vector.
+    is_shared : True if all indices have the same codebook; False if each has its own.
     """
 
     costs = ("commitment",)
@@ -43,27 +44,37 @@ class Codebooks(Discrete):
     counts: Tensor
     sums: Tensor
 
-    def __init__(self, n_codebooks: int, n_codes: int, size: int) -> None:
+    def __init__(self, n_indices: int, n_codes: int, size: int, is_shared: bool = False) -> None:
         super().__init__()
-        self.n_codes, self.n_values = n_codes, (n_codes,) * n_codebooks
+        self.n_codes, self.n_values, self.is_shared = n_codes, (n_codes,) * n_indices, is_shared
+        n_codebooks = 1 if is_shared else n_indices
         vectors = torch.randn(n_codebooks, n_codes, size)
         self.register_buffer("codebook", vectors)
         self.register_buffer("counts", torch.ones(n_codebooks, n_codes))
         self.register_buffer("sums", vectors.clone())
 
     def look_up(self, index: Tensor) -> Tensor:
-        """Return the vectors (B x g x D) of the numbers `index` (B x g) in the first g codebooks."""
-        return self.codebook[torch.arange(index.shape[1], device=index.device), index]
+        """Return the vectors (B x g x D) of the numbers `index` (B x g) of the first g indices."""
+        return self.each_codebook()[torch.arange(index.shape[1], device=index.device), index]
+
+    def each_codebook(self) -> Tensor:
+        """Return the codebook of each index, G x K x D."""
+        return self.codebook.expand(len(self.n_values), -1, -1)
 
     @torch.no_grad()
     def update(self, groups: Tensor, index: Tensor) -> None:
         """Move vectors towards the groups (B x G x D) that chose them, and dead ones to rows of the batch."""
         one_hot = F.one_hot(index, self.n_codes).to(groups.dtype)
         with torch.autocast(groups.device.type, enabled=False):
-            counts, sums = batch_sum(one_hot.sum(0)), batch_sum(torch.einsum("bgk,bgd->gkd", one_hot, groups))
+            counts, sums = one_hot.sum(0), torch.einsum("bgk,bgd->gkd", one_hot, groups)
+            if self.is_shared:
+                counts, sums = counts.sum(0, keepdim=True), sums.sum(0, keepdim=True)
+            counts, sums = batch_sum(counts), batch_sum(sums)
         self.counts.lerp_(counts.to(self.counts.dtype), 1 - _DECAY)
         self.sums.lerp_(sums.to(self.sums.dtype), 1 - _DECAY)
         all_groups = batch_rows(groups).to(self.sums.dtype)
+        if self.is_shared:
+            all_groups = all_groups.flatten(0, 1)[:, None]
         # a different row for each vector, if there are enough rows; drawn for all rows of a batch that processes share
         order = rng.rand_like(all_groups[:, 0, 0]).argsort()
         rows = order[torch.arange(self.n_codes, device=order.device) % len(order)]
@@ -81,6 +92,7 @@ class VectorQuantizer(Codebooks):
     n_components : L = G D.
     n_codes : K, the number of learned vectors of each group.
     group_size : D, the number of components in a group; L must be a multiple of it.
+    is_shared : True if all groups have the same vectors to choose from; False if each has its own.
 
     Raises
     ------
@@ -94,13 +106,13 @@ class VectorQuantizer(Codebooks):
     True
     """
 
-    def __init__(self, n_components: int, n_codes: int = 256, group_size: int = 1) -> None:
+    def __init__(self, n_components: int, n_codes: int = 256, group_size: int = 1, *, is_shared: bool = False) -> None:
         if n_components % group_size:
             raise ValueError(
                 f"The `group_size` parameter of VectorQuantizer must divide n_components, {n_components}. Got "
                 f"{group_size} instead."
             )
-        super().__init__(n_components // group_size, n_codes, group_size)
+        super().__init__(n_components // group_size, n_codes, group_size, is_shared)
         self.n_components = self.n_inputs = n_components
         self.n_groups, self.group_size = n_components // group_size, group_size
 
@@ -125,7 +137,7 @@ class VectorQuantizer(Codebooks):
     def indices(self, z: Tensor) -> Tensor:
         """Return the numbers of the vectors nearest to z (B x L): B x G integers from 0 to K - 1."""
         groups = self._groups(z)
-        codebook = self.codebook.to(groups.dtype)
+        codebook = self.each_codebook().to(groups.dtype)
         rows = max(1, DISTANCES // (self.n_groups * self.n_codes))
         with torch.autocast(z.device.type, enabled=False):  # bfloat16 cannot tell near vectors apart
             # |h - e|^2 = |h|^2 - 2 h.e + |e|^2, and |h| is the same for all e

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from narrows import rng
+from narrows.batch_sharding import draw_without_rows
 from narrows.bottlenecks.base import Bottleneck
 from narrows.types import Code
 
@@ -31,20 +32,20 @@ class Selector(Bottleneck):
     """
 
     is_separable = True
+    no_decay = ("raw_logits",)
     temperature: Tensor
 
     def __init__(self, n_components: int, n_columns: int) -> None:
         super().__init__()
         self.n_components, self.n_inputs = n_components, n_columns
-        # a vector, because weight decay and orthogonal updates are for matrices of a network
-        self.flat_logits = nn.Parameter(torch.randn(n_components * n_columns) * (0.1 / _SPREAD))
+        self.raw_logits = nn.Parameter(torch.randn(n_components, n_columns) * (0.1 / _SPREAD))
         # a tensor, so that a change does not compile the step again
         self.register_buffer("temperature", torch.tensor(_FIRST), persistent=False)
 
     @property
     def logits(self) -> Tensor:
         """Logits log a: L x n_columns."""
-        return _SPREAD * self.flat_logits.view(self.n_components, self.n_inputs)
+        return _SPREAD * self.raw_logits
 
     @property
     def selected(self) -> Tensor:
@@ -55,9 +56,9 @@ class Selector(Bottleneck):
         """Return a random mixture of columns in training, and the chosen columns otherwise (B x L)."""
         if not self.training:
             return Code(self.encode(h), {})
-        # with an axis of length 1 in front, because draws with the length of the batch are shared by processes
         logits = self.logits
-        noise = rng.exponential_like(logits.detach()[None])[0]
+        with draw_without_rows():  # L may be the length of the batch
+            noise = rng.exponential_like(logits.detach())
         gumbel = -noise.clamp(min=torch.finfo(noise.dtype).tiny).log()
         weights = ((logits + gumbel) / self.temperature).softmax(1)
         return Code(h.to(weights.dtype) @ weights.T, {})

@@ -21,6 +21,8 @@ def describe_column(column: Column, likelihood: str | None) -> dict[str, Any]:
 
     `likelihood` is that of all columns, or None if each column has that of its kind.
     """
+    from narrows.likelihoods import name_likelihood
+
     record: dict[str, Any] = {
         "name": str(column.name),
         "kind": column.kind,
@@ -43,20 +45,10 @@ def describe_column(column: Column, likelihood: str | None) -> dict[str, Any]:
     return record
 
 
-def name_likelihood(column: Column) -> str:
-    """Return the name of the distribution that a column gets in a table of several kinds, or of bins."""
-    if column.has_levels:
-        return "categorical"
-    if column.bins:  # of a model that predicts levels
-        return f"categorical, {len(column.bins):,} levels or bins"
-    if column.kind == "count":
-        return "negative binomial"
-    name = "normal, of the asinh" if column.kind == "heavy_tailed" else "normal"
-    return name if column.atom is None else f"{name}, and a probability of {column.atom:g}"
-
-
 def list_cells(table: Table, likelihood: str | None) -> list[tuple[str, str, str, str]]:
     """Return a row for each column: name, what it holds, likelihood, and the reason for its kind."""
+    from narrows.likelihoods import name_likelihood
+
     return [
         (
             str(column.name),

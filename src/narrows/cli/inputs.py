@@ -15,7 +15,7 @@ import typer
 
 from narrows.cli.app import say
 from narrows.cli.reading_options import current
-from narrows.params import did_you_mean
+from narrows.params import no_such_parameter
 
 if TYPE_CHECKING:
     from narrows.estimators import Estimator, TableAE
@@ -52,7 +52,7 @@ def parse_parameters(cls: type[Estimator], assignments: Sequence[str], options: 
         if name == "checkpoint":
             raise typer.BadParameter("the checkpoint is always in the folder of --out.")
         if name not in cls.parameters():
-            raise ValueError(f"{cls.__name__} has no parameter {name!r}. {did_you_mean(name, cls.parameters())}")
+            raise ValueError(no_such_parameter(cls.__name__, name, cls.parameters(), cls.recipe.fixed))
         if name in values:
             raise typer.BadParameter(f"{name} is given twice. Remove --set {assignment}, or the other one.")
         value, rule = _parse_value(text), cls.parameters()[name].rule

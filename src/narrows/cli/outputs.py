@@ -166,12 +166,9 @@ def write_rows(out: Path, rows: Any, names: RowNames | None = None, columns: Seq
 
 def write_columns(out: Path, columns: Mapping[str, Any]) -> None:
     """Write columns by name as .parquet, .csv or .tsv, as `write_frame` does. Text is written without pandas, too."""
-    import csv
-
     import numpy as np
 
-    from narrows.data.atomic import atomic_path
-    from narrows.data.formulas import without_formula
+    from narrows.data.files import writing
     from narrows.data.sinks import DELIMITERS
 
     values = {name: np.asarray(column) for name, column in columns.items()}
@@ -180,11 +177,7 @@ def write_columns(out: Path, columns: Mapping[str, Any]) -> None:
     except ImportError:
         if out.suffix.lower() not in DELIMITERS:
             raise
-        with atomic_path(out) as temporary, open(temporary, "w", newline="", encoding="utf-8") as stream:
-            writer = csv.writer(stream, delimiter=DELIMITERS[out.suffix.lower()], lineterminator="\n")
-            writer.writerow(map(without_formula, values))
-            rows = zip(*(column.tolist() for column in values.values()), strict=True)
-            writer.writerows(map(without_formula, row) for row in rows)
+        writing.write_columns(out, values)
         return
     write_frame(out, pd.DataFrame(values))
 

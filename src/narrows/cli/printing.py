@@ -167,7 +167,7 @@ def show_recipes(*, json: bool) -> None:
     """Print all recipes, grouped by purpose."""
     from narrows.recipes import PURPOSES, available
 
-    listed = sorted(available().values(), key=lambda recipe: list(PURPOSES).index(recipe.purpose))
+    listed = list(available().values())
     if json:
         keys = ("name", "summary", "purpose", "paper")
         show_json([{key: getattr(recipe, key) for key in keys} for recipe in listed])
@@ -232,7 +232,8 @@ def _show_report(report: list[str], indent: str = "") -> None:
 def _next_commands(model: Estimator, out: Path, data: str) -> list[str]:
     """Return commands to try on a model that was just fitted."""
     image = model.schema_.kind == "image"
-    kind, folder, on = "png" if image else "csv", shlex.quote(str(out)), shlex.quote(data) + reading_arguments()
+    kind = "png" if image else "csv" if model.schema_.takes_tokens else "npy"
+    folder, on = shlex.quote(str(out)), shlex.quote(data) + reading_arguments()
     studio = f"studio {folder} {on}"
     if model.recipe.is_tabular:
         return [

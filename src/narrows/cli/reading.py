@@ -154,7 +154,7 @@ def open_blocks(name: str, model: Estimator) -> Source | None:
         encode = None if table is None else functools.partial(table.encode, owner=type(model).__name__)
         source = streams.open_source(path, type(model).__name__, names, encode)
     elif (schema.table is None or _is_plain(schema)) and find_mapped(path):
-        source = streams.open_source(path, type(model).__name__, has_tokens=schema.kind != "image")
+        source = streams.open_source(path, type(model).__name__, has_tokens=schema.takes_tokens)
     else:
         return None
     assert source is not None

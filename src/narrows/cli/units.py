@@ -39,7 +39,7 @@ def units(
     It lists each unit with how often it is active, the examples for which
     it is most active, and similar units, to search, filter and sort. DATA is
     read once, and may be larger than memory. MODEL may be a folder of
-    SAELens, sparsify, dictionary_learning or Gemma Scope, too.
+    SAELens, sparsify, dictionary_learning, Gemma Scope or Llama Scope, too.
 
     For example:
 
@@ -58,13 +58,13 @@ def units(
 
 
 def _open_model(folder: Path) -> Any:
-    """Open an SAE of narrows, or a dictionary of another program."""
+    """Open an SAE or a crosscoder of narrows, or a dictionary of another program."""
     from narrows.dictionaries import load_dictionary
-    from narrows.estimators import SAE
+    from narrows.estimators import UnitEstimator
 
     is_ours = not folder.exists() or (folder / "recipe.json").exists()
     fitted = inputs.open_model(folder) if is_ours else load_dictionary(folder)
-    if not isinstance(fitted, SAE):
+    if not isinstance(fitted, UnitEstimator):
         raise ValueError(f"The model in {folder} ({fitted.recipe.name}) has no units: fit one with --recipe sae.")
     return fitted
 

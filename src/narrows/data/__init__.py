@@ -25,6 +25,7 @@ from narrows.data.features import (
     LEVEL_VECTOR,
     ArrayScale,
     Layout,
+    MeanFeatures,
     TableFeatures,
     as_features,
     is_atom,
@@ -34,7 +35,7 @@ from narrows.data.features import (
 from narrows.data.files.mapped import MappedRows, open_mapped, scan_rows
 from narrows.data.filling import fill_missing
 from narrows.data.frames import Frame, is_frame, open_frame
-from narrows.data.infer import infer, white_level
+from narrows.data.infer import infer, infer_layers, white_level
 from narrows.data.infer_table import infer_table
 from narrows.data.kinds import KINDS, ColumnKind
 from narrows.data.levels import GAP, Cells, Levels
@@ -44,6 +45,7 @@ from narrows.data.normalizing import CENTERS, SCALES, normalize
 from narrows.data.paired import PairedRows, PairSchema, read_schema, target_of, write_schema
 from narrows.data.patches import Patches
 from narrows.data.row_checks import check_form, check_range, check_rows, count_gaps, warn_of_gaps
+from narrows.data.row_scaling import SCALINGS, ScaledRows, Scaling, scale_rows, weigh_rows
 from narrows.data.rows import Rows, free_bytes
 from narrows.data.schema import Schema, Support
 from narrows.data.single import first_row, is_one, one_row, row_labels
@@ -61,6 +63,7 @@ __all__ = [
     "MAX_LEVELS",
     "N_BINS",
     "SCALES",
+    "SCALINGS",
     "SPARSE_SUFFIXES",
     "ArrayScale",
     "BlockError",
@@ -74,12 +77,15 @@ __all__ = [
     "Layout",
     "Levels",
     "MappedRows",
+    "MeanFeatures",
     "MixingBuffer",
     "PairSchema",
     "PairedRows",
     "Patches",
     "PrincipalAxes",
     "Rows",
+    "ScaledRows",
+    "Scaling",
     "Schema",
     "SparseMemory",
     "SparseRows",
@@ -107,6 +113,7 @@ __all__ = [
     "free_bytes",
     "has_words",
     "infer",
+    "infer_layers",
     "infer_table",
     "is_atom",
     "is_blocks",
@@ -130,12 +137,14 @@ __all__ = [
     "read_schema",
     "read_sparse_rows",
     "row_labels",
+    "scale_rows",
     "scan_rows",
     "spaced_indices",
     "subsample_evenly",
     "take_rows",
     "target_of",
     "warn_of_gaps",
+    "weigh_rows",
     "white_level",
     "write_schema",
     "write_sparse_rows",

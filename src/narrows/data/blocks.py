@@ -34,6 +34,7 @@ class Blocks:
         read only once. A block is an array or a tensor of rows (n, width) or of activations (sequences, tokens, width),
         or a tuple whose first item is one.
     owner : name of the caller, for messages.
+    has_layers : True if a row has two axes, (layers, width).
 
     Attributes
     ----------
@@ -43,8 +44,10 @@ class Blocks:
     has_changed : True if a further pass began with other rows than `begin` was told.
     """
 
-    def __init__(self, source: Callable[[], Iterable[Any]] | Iterable[Any], owner: str) -> None:
-        self.source, self.owner = source, owner
+    def __init__(
+        self, source: Callable[[], Iterable[Any]] | Iterable[Any], owner: str, *, has_layers: bool = False
+    ) -> None:
+        self.source, self.owner, self.has_layers = source, owner, has_layers
         self.n_read = self.n_passes = self.n_zero = self.first_zero = 0
         self.has_changed = False
         self._n_in_pass = 0
@@ -199,8 +202,8 @@ class Blocks:
             rows = block.detach() if isinstance(block, Tensor) else _as_tensor(block, self.owner)
         except (TypeError, ValueError) as error:
             raise BlockError(f"A block after row {self._n_in_pass:,} of the iterator: {error}") from error
-        if rows.ndim == 3 and rows.is_floating_point():
-            rows = rows.reshape(-1, rows.shape[2])
+        if rows.ndim == (4 if self.has_layers else 3) and rows.is_floating_point():
+            rows = rows.flatten(0, 1)  # tokens of sequences
         if rows.ndim < 2:
             raise BlockError(
                 f"Blocks of the iterator passed to {self.owner} must be rows (n, width) or activations (sequences, "

@@ -200,6 +200,38 @@ class TableFeatures(nn.Module):
     start_turns: Tensor
 
 
+class MeanFeatures(nn.Module):
+    """Means of entries -> the features of an example that has these values: B x n_shared.
+
+    The means are those of `Likelihood.soft_mean`: of a table, means of numbers and counts, and probabilities of atoms
+    and levels, in the order of the features.
+    """
+
+    center: Tensor
+    factor: Tensor
+    is_count: Tensor
+
+    def __init__(self, schema: Schema) -> None:
+        super().__init__()
+        if schema.kind == "table":
+            table = TableFeatures(schema)
+            center = torch.cat([table.mean, table.atom_share, table.share])
+            factor = torch.cat([table.factor, table.atom_factor, table.level_factor])
+            at = torch.arange(len(center))
+            is_count = (at >= table.n_numeric) & (at < len(table.mean))
+        else:
+            center, std = (v.repeat_interleave(schema.n_entries // len(v)) for v in ArrayScale.of(schema))
+            factor, is_count = 1 / std, torch.full(center.shape, schema.support == "count")
+        for name, value in (("center", center), ("factor", factor), ("is_count", is_count)):
+            self.register_buffer(name, value, persistent=False)
+
+    def forward(self, means: Tensor) -> Tensor:
+        """B x ... -> B x n_shared."""
+        flat = means.flatten(1)
+        logs = flat.clamp(min=0).log1p()
+        return (torch.where(self.is_count, logs, flat) - self.center) * self.factor
+
+
 def n_features(schema: Schema) -> int:
     """Return the number of features of one example, as a network sees it; of entries for vectors and images."""
     if schema.kind != "table":

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from narrows.data.cache import write_rows
 from narrows.data.edits import as_edit, replace_tensor
 from narrows.data.fanned import fit_together
+from narrows.data.outputs import as_rows, copy_rows, first_tensor, mask_of_rows
 from narrows.params import enumerate_names
 
 _MASK = "attention_mask"  # the key of the inputs of transformers' models
@@ -104,14 +105,16 @@ class HookedModel:
         self._stack.close()
         self._stack = None
 
-    def blocks(self, batches: Any, layer: str | None = None) -> LayerBlocks:
+    def blocks(self, batches: Any, layer: str | Sequence[str] | None = None) -> LayerBlocks:
         """Return the activations of a layer as blocks of rows, which `fit` reads while the `with` block is open.
+
+        Those of several layers, for a crosscoder, are blocks (n, layers, width).
 
         Parameters
         ----------
         batches : inputs of the model, batch by batch: an iterable, or a function that makes one, so that it can be read
             again. A batch is a tensor, a tuple of positional or a dict of named arguments.
-        layer : name of the layer; None if there is one.
+        layer : name of the layer; None if there is one. A list of names for several, which have the same width.
 
         Raises
         ------
@@ -119,8 +122,12 @@ class HookedModel:
             If `layer` is not one of the layers.
         """
         if layer is None and len(self.layers) > 1:
-            raise ValueError(f"The `layer` parameter of blocks must be one of {self.layers}.")
-        return LayerBlocks(self, batches, self._check_layer(layer or self.layers[0], "blocks"))
+            raise ValueError(f"The `layer` parameter of blocks must be one of {self.layers}, or a list of them.")
+        if layer is None or isinstance(layer, str):
+            return LayerBlocks(self, batches, self._check_layer(layer or self.layers[0], "blocks"))
+        if not layer:
+            raise ValueError("The `layer` parameter of blocks must name a layer. Got an empty list.")
+        return LayerBlocks(self, batches, [self._check_layer(name, "blocks") for name in layer])
 
     def fit(self, estimators: Mapping[str, Any], batches: Any) -> dict[str, Any]:
         """Fit several estimators in one pass of the model. Each trains in a thread of its own.
@@ -226,7 +233,7 @@ class HookedModel:
             mask = self.mask_of(named or (inputs[0] if len(inputs) == 1 else inputs))
 
         def edit_tokens(output: Tensor) -> Tensor:
-            is_token = _mask_of_rows(output, mask, layer)
+            is_token = mask_of_rows(output, mask, layer)
             if is_token is None:
                 return function(output)
             edited = output.clone()
@@ -263,8 +270,8 @@ class HookedModel:
         for layer in self.layers:
             if layer not in outputs:
                 raise ValueError(f"The layer {layer!r} was not called in a pass of the model.")
-            found = _as_rows(outputs[layer], mask, layer)
-            rows[layer] = _copy(found) if found.is_inference() else found
+            found = as_rows(outputs[layer], mask, layer)
+            rows[layer] = copy_rows(found) if found.is_inference() else found
         return rows
 
     def mask_of(self, batch: Any) -> Tensor | None:
@@ -281,9 +288,9 @@ class HookedModel:
             return  # the user calls the model
         is_last = self.stops_early and len(self._outputs.keys() | {layer}) == len(self.layers)
         if layer not in self._outputs:
-            value = _first_tensor(output, layer)
+            value = first_tensor(output, layer)
             # a later layer may change it in place; what this pass did not compute is the user's
-            self._outputs[layer] = value if is_last and value.is_inference() else _copy(value)
+            self._outputs[layer] = value if is_last and value.is_inference() else copy_rows(value)
         if is_last:
             raise _Complete
 
@@ -294,14 +301,14 @@ class HookedModel:
 
 
 class LayerBlocks:
-    """The activations of one layer as blocks of rows, (n, width) each.
+    """The activations of one layer as blocks of rows, (n, width) each, or of a list of layers, (n, layers, width).
 
     Attributes
     ----------
     can_begin_again : True if the inputs can be read again, and so the blocks; False if they are an iterator.
     """
 
-    def __init__(self, hooked: HookedModel, batches: Any, layer: str) -> None:
+    def __init__(self, hooked: HookedModel, batches: Any, layer: str | Sequence[str]) -> None:
         self.hooked, self.batches, self.layer = hooked, batches, layer
         self.can_begin_again = not isinstance(batches, Iterator)
 
@@ -317,12 +324,24 @@ class LayerBlocks:
             if 0 < n <= row:
                 row -= n
                 continue
-            rows = self.hooked.run(batch)[self.layer]
+            rows = self._rows(self.hooked.run(batch))
             if mask is not None and has_mask is None:
                 has_mask = len(rows) == int(mask.sum())  # a layer behind a pooling has a row for each sequence
             if row < len(rows):
                 yield rows[row:]
             row = max(0, row - len(rows))
+
+    def _rows(self, outputs: Mapping[str, Tensor]) -> Tensor:
+        """Return the rows of the layers for a batch."""
+        if isinstance(self.layer, str):
+            return outputs[self.layer]
+        parts = [outputs[name] for name in self.layer]
+        shapes = {name: tuple(outputs[name].shape) for name in self.layer}
+        if len(set(shapes.values())) > 1:
+            raise ValueError(
+                f"The layers of a crosscoder must give the same number of rows of one width. Got {shapes}."
+            )
+        return torch.stack([part.to(parts[0]) for part in parts], 1)
 
 
 def _suggest(layer: str, names: Iterable[str]) -> str:
@@ -347,45 +366,3 @@ def _call(model: nn.Module, batch: Any, device: torch.device) -> None:
         model(*map(move, batch))
     else:
         model(move(torch.as_tensor(batch)))
-
-
-def _first_tensor(output: Any, layer: str) -> Tensor:
-    """Return the output of a layer, of which transformers often makes a tuple or a dict."""
-    values = output.values() if isinstance(output, Mapping) else output
-    for value in [output] if isinstance(output, Tensor) else values if isinstance(values, Iterable) else ():
-        if isinstance(value, Tensor):
-            return value.detach()
-    raise ValueError(f"The layer {layer!r} must return a tensor, or several. Got {type(output).__name__}.")
-
-
-def _copy(value: Tensor) -> Tensor:
-    """Return a copy in memory of its own, which may be used outside of inference mode."""
-    with torch.inference_mode(False):
-        return value.clone()
-
-
-def _as_rows(output: Tensor, mask: Tensor | None, layer: str) -> Tensor:
-    """Return the rows of a layer's output: of tokens that are no padding."""
-    if output.is_nested:  # torch's own transformers leave the padding out
-        return torch.cat(output.unbind())
-    if output.ndim not in (2, 3):
-        raise ValueError(
-            f"The layer {layer!r} must give (sequences, tokens, width) or (rows, width). Got shape "
-            f"{tuple(output.shape)}. Hook a layer behind it, or wrap the model in one that reshapes it."
-        )
-    is_token = _mask_of_rows(output, mask, layer)
-    return output.reshape(-1, output.shape[-1]) if is_token is None else output[is_token]
-
-
-def _mask_of_rows(output: Tensor, mask: Tensor | None, layer: str) -> Tensor | None:
-    """Return True for the rows of a layer's output that are tokens, (rows) or (sequences, tokens); None if all are."""
-    if mask is None:
-        return None
-    if output.ndim == 2:  # the tokens of all sequences, or a row for each sequence
-        return mask.flatten().to(output.device) if len(output) == mask.numel() != len(mask) else None
-    if mask.shape != output.shape[:2]:
-        raise ValueError(
-            f"The mask must be (sequences, tokens), {tuple(output.shape[:2])} for the layer {layer!r}. Got "
-            f"{tuple(mask.shape)}."
-        )
-    return mask.to(output.device)

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from narrows.data.arrays import min_max, pieces, subsample_evenly
+from narrows.data.layouts import LAYERS
 from narrows.data.schema import Kind, Schema, Support
 from narrows.data.statistics import column_ranges, is_constant, moments
 
@@ -102,6 +104,29 @@ def infer(
     mean, std = _prepared_moments(schema, sample)
     gaps = _gaps(X, layout, owner, columns) if allow_nan else ()
     return replace(schema, gaps=gaps, mean=mean, std=std)
+
+
+def infer_layers(X: np.ndarray, owner: str, **arguments: Any) -> Schema:
+    """Infer the schema of activations of several layers X (n x layers x width): each example is one vector.
+
+    Rows with two axes are of one layer. The other arguments are those of `infer`, which raises as it does.
+
+    Raises
+    ------
+    ValueError
+        If X has other axes.
+    """
+    if X.ndim == 2:
+        return infer(X, owner, **arguments)
+    if X.ndim != 3:
+        raise ValueError(
+            f"X passed to {owner} must be activations of several layers for the same tokens, (n, layers, width). Got "
+            f"shape {X.shape}."
+        )
+    if X.shape[1] == 0 or X.shape[2] == 0:
+        raise ValueError(f"X passed to {owner} must have a layer and a column. Got shape {X.shape}.")
+    schema = infer(np.asarray(X).reshape(len(X), -1), owner, **arguments)
+    return replace(schema, layout=LAYERS, n_layers=int(X.shape[1]))
 
 
 def _as_required(support: Support, largest: float, required: Support | None) -> tuple[Support, float]:

@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from narrows.data import layouts
 from narrows.data.arrays import resolution
 from narrows.data.bins import has_density_at
 from narrows.data.columns import Column
@@ -33,7 +34,6 @@ VERSION = 2  # of the record that `to_dict` writes
 
 _LARGEST_ASINH = 200.0  # sinh of larger numbers overflows, squared
 _NEAR = 8  # offsets of up to so many standard deviations lose nothing in single precision
-_SERIES = ("tc", "ct")
 _NARROW = (torch.float32, torch.float16, torch.bfloat16, torch.uint8, torch.int8, torch.bool)  # exact in float32
 
 
@@ -45,10 +45,8 @@ class Schema:
     ----------
     kind : "vector" (columns of one support), "image", or "table" (columns of several kinds).
     shape : shape of one example in the model: (d,) or (channels, height, width).
-    layout : axes of the user's examples: "d", "hw", "hwc", "chw", or "tc" and "ct" for series, which the model sees as
-        grey images, with a scale for each channel.
-    dtype : name of the user's dtype. `restore` gives bytes for bytes, 16-bit images for 16-bit images, and floats
-        for other integers.
+    layout : axes of the user's examples (`narrows.data.layouts`); a series has a scale for each channel.
+    dtype : name of the user's dtype. `restore` gives bytes and 16-bit images as such, and floats for other integers.
     support : range of the values after `prepare`: "binary" {0, 1}, "unit" [0, 1], "real", "count" 0, 1, 2, ..., or
         "mixed" for a table.
     offset, scale : a single number each, or one for each column of a vector, channel of an image or of a series.
@@ -57,6 +55,7 @@ class Schema:
     columns : names of the columns, if the user's data had names.
     constant : indices of the columns of a vector that do not vary. The encoder does not see them, and they are given
         back as they were. Another value there is unusual; how much depends on its share of the constant only.
+    n_layers : number of layers of activations (layout "ld"), which have the same number of columns; 1 for all others.
     frame : library of the user's data frame ("pandas", "polars", "pyarrow"); results are then data frames, too.
     table : all columns of the user's frame; None for arrays. For a "table", `columns` names those that the model sees.
     gaps : share of missing training values of each column or channel; () if nothing was missing.
@@ -82,6 +81,7 @@ class Schema:
     frequencies: tuple[float, ...] | None = None
     unlabelled: float = 0.0
     constant: tuple[int, ...] = ()
+    n_layers: int = 1
 
     @property
     def n_entries(self) -> int:
@@ -101,15 +101,17 @@ class Schema:
     @property
     def user_shape(self) -> tuple[int, ...]:
         """Shape of one example in the user's data."""
-        if self.layout in ("d", "chw"):
-            return self.shape
-        c, h, w = self.shape
-        return (h, w, c) if self.layout == "hwc" else (h, w)
+        return layouts.user_shape(self.layout, self.shape, self.n_layers)
+
+    @property
+    def takes_tokens(self) -> bool:
+        """True if floats with three axes in files are rows of tokens: an example has one axis."""
+        return len(self.user_shape) == 1
 
     @property
     def is_series(self) -> bool:
         """True if an example is a series of steps x channels, or of channels x steps."""
-        return self.layout in _SERIES
+        return self.layout in layouts.SERIES
 
     @functools.cached_property
     def _entry_log_scales(self) -> np.ndarray | None:
@@ -247,9 +249,7 @@ class Schema:
         return x
 
     def _prepare(self, rows: Tensor, dtype: torch.dtype, check_far: bool) -> Tensor:
-        x = rows.unsqueeze(1) if self.layout in ("hw", *_SERIES) else rows
-        if self.layout == "hwc":
-            x = x.permute(0, 3, 1, 2)
+        x = layouts.to_model_axes(rows, self.layout)
         scaled = self._standardize(x, dtype)
         if check_far and x.device.type != "meta" and bool((scaled.abs() > FAR).any()):
             scaled = self._bring_near(x).to(dtype)
@@ -316,9 +316,7 @@ class Schema:
 
     def as_user_axes(self, array: np.ndarray) -> np.ndarray:
         """Return `array` (n x `shape`) with the axes of the user's examples (n x `user_shape`)."""
-        if self.layout in ("hw", *_SERIES):
-            return array[:, 0]
-        return np.moveaxis(array, 1, -1) if self.layout == "hwc" else array
+        return layouts.to_user_axes(array, self.layout, self.n_layers)
 
     def channels_last(self, images: np.ndarray) -> np.ndarray:
         """Move the channel axis of the user's images (n x `user_shape`) to the end, if they have one."""
@@ -353,6 +351,8 @@ class Schema:
             kinds = Counter(column.kind.replace("_", "-") for column in self.used_columns)
             listed = ", ".join(f"{n} {kind}" for kind, n in kinds.most_common())
             return f"a table of {counted(self.shape[0], 'column')} ({listed})"
+        if self.layout == layouts.LAYERS:
+            return f"activations of {counted(self.n_layers, 'layer')} x {counted(self.user_shape[1], 'column')}"
         if self.kind == "vector":
             return f"vectors of {counted(self.shape[0], 'column')} {where[self.support]}"
         c, h, w = self.shape
@@ -372,7 +372,7 @@ class Schema:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as plain numbers, strings, lists and dicts, for recipe.json."""
-        values = self.__getstate__()
+        values = {k: v for k, v in self.__getstate__().items() if (k, v) != ("n_layers", 1)}  # as before layers
         values["columns"] = None if self.columns is None else [to_plain(name) for name in self.columns]
         return {"version": VERSION, **values, "table": None if self.table is None else self.table.to_dict()}
 

@@ -144,5 +144,18 @@ def find_licence(folder: Path) -> dict[str, str]:
     return {}
 
 
+def known(config: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
+    """Return the entries of `config` that are there, by the names of narrows' metadata."""
+    return {new: config[old] for old, new in names.items() if config.get(old) is not None}
+
+
+def read_whole(value: Any, name: str, path: Path) -> int:
+    """Return an int, or raise ValueError."""
+    number = value.item() if isinstance(value, Tensor) and value.numel() == 1 else value
+    if isinstance(number, bool) or not isinstance(number, (int, float)) or number != int(number):
+        raise ValueError(f"{path} must name {name}, an int. Got {value!r}.")
+    return int(number)
+
+
 def _first_line(error: Exception) -> str:
     return str(error).strip().partition("\n")[0].rstrip(".")

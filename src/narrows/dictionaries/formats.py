@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
 
 from torch import Tensor
 
-from narrows.dictionaries.files import Tensors, read_json, read_tensors
+from narrows.dictionaries.files import Tensors, known, read_json, read_tensors, read_whole
 from narrows.dictionaries.record import Activation, SparseDictionary
 
 _L0 = re.compile(r"average_l0_(\d+)")  # in the names of Gemma Scope's folders
@@ -42,13 +41,13 @@ def read_sparsify(folder: Path) -> SparseDictionary:
         tensors.take("W_dec"),
         tensors.take("b_dec"),
         "topk",
-        k=_whole(config.get("k"), "k", folder / "cfg.json"),
+        k=read_whole(config.get("k"), "k", folder / "cfg.json"),
         W_skip=None if skip is None else skip.T.contiguous(),
         subtracts_bias=not is_transcoder,
         metadata={
             "format": "sparsify",
             "hook_name": folder.name,
-            **_known(about, {"model": "model_name", "dataset": "dataset_path", "ctx_len": "context_size"}),
+            **known(about, {"model": "model_name", "dataset": "dataset_path", "ctx_len": "context_size"}),
             "is_transcoder": is_transcoder,
         },
     )
@@ -71,8 +70,8 @@ def read_dictionary_learning(tensors: Tensors) -> SparseDictionary:
     trainer = read_json(config_path).get("trainer", {}) if config_path.is_file() else {}
     metadata = {
         "format": "dictionary_learning",
-        **_known(trainer, {"lm_name": "model_name", "submodule_name": "hook_name", "layer": "hook_layer"}),
-        **_known(trainer, {"dict_class": "dict_class"}),
+        **known(trainer, {"lm_name": "model_name", "submodule_name": "hook_name", "layer": "hook_layer"}),
+        **known(trainer, {"dict_class": "dict_class"}),
     }
     if "gate_bias" in tensors:
         return SparseDictionary(
@@ -138,7 +137,7 @@ def read_openai(tensors: Tensors) -> SparseDictionary:
         tensors.take("decoder.weight").T.contiguous(),
         tensors.take("pre_bias"),
         "topk" if is_topk else "relu",
-        k=_whole(state.get("k"), "activation_state_dict.k", path) if is_topk else None,
+        k=read_whole(state.get("k"), "activation_state_dict.k", path) if is_topk else None,
         subtracts_bias=True,
         scaling="layer_norm" if is_topk else "none",
         metadata={"format": "openai", "name": path.stem},
@@ -162,8 +161,8 @@ def read_gemma_scope(path: Path) -> SparseDictionary:
     config_path = path.parent / "config.json"
     config = read_json(config_path) if config_path.is_file() else {}
     l0 = _L0.search(path.resolve().parent.name)
-    about = _known(config, {"model_name": "model_name", "hf_hook_point_in": "hook_name"})
-    about |= _known(config, {"hf_hook_point_out": "hook_name_out", "l0": "l0", "type": "type"})
+    about = known(config, {"model_name": "model_name", "hf_hook_point_in": "hook_name"})
+    about |= known(config, {"hf_hook_point_out": "hook_name_out", "l0": "l0", "type": "type"})
     return SparseDictionary(
         tensors.take("w_enc", "W_enc"),
         tensors.take("b_enc"),
@@ -180,16 +179,3 @@ def read_gemma_scope(path: Path) -> SparseDictionary:
             "is_transcoder": skip is not None or "hook_name_out" in about or "transcoder" in str(path.resolve().parent),
         },
     )
-
-
-def _known(config: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
-    """Return the entries of `config` that are there, by the names of narrows' metadata."""
-    return {new: config[old] for old, new in names.items() if config.get(old) is not None}
-
-
-def _whole(value: Any, name: str, path: Path) -> int:
-    """Return an int, or raise ValueError."""
-    number = value.item() if isinstance(value, Tensor) and value.numel() == 1 else value
-    if isinstance(number, bool) or not isinstance(number, (int, float)) or number != int(number):
-        raise ValueError(f"{path} must name {name}, an int. Got {value!r}.")
-    return int(number)

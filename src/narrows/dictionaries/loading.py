@@ -8,21 +8,22 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from narrows.dictionaries import formats, saelens
+from narrows.dictionaries import formats, openmoss, saelens
 from narrows.dictionaries.files import find_licence, read_tensors
 from narrows.dictionaries.parts import from_estimator, to_estimator
 from narrows.dictionaries.record import SparseDictionary
-from narrows.estimators import SAE
+from narrows.estimators import SAE, UnitEstimator
 
 _READERS: dict[str, Callable[[Path], SparseDictionary]] = {
-    saelens.WEIGHTS: lambda path: saelens.read(path.parent),
+    saelens.WEIGHTS: lambda path: _read_folder(path),
     formats.SPARSIFY: lambda path: formats.read_sparsify(path.parent),
     formats.LEARNING: lambda path: _read_pt(path),
     formats.GEMMA_1: formats.read_gemma_scope,
     formats.GEMMA_2: formats.read_gemma_scope,
+    openmoss.LLAMA_SCOPE: openmoss.read_llama_scope,
 }
 """Readers by the name of the file that holds the weights."""
-KNOWN = "SAELens, sparsify, dictionary_learning, OpenAI, Gemma Scope 1 and 2"
+KNOWN = "SAELens, sparsify, dictionary_learning, OpenAI, Gemma Scope 1 and 2, Llama Scope, llamascopium"
 
 
 def read_dictionary(path: str | Path) -> SparseDictionary:
@@ -30,8 +31,8 @@ def read_dictionary(path: str | Path) -> SparseDictionary:
 
     Parameters
     ----------
-    path : folder of SAELens, sparsify, dictionary_learning or Gemma Scope, or the file with the weights in it; a .pt
-        file of OpenAI or dictionary_learning.
+    path : folder of SAELens, sparsify, dictionary_learning, Gemma Scope, Llama Scope or llamascopium, or the file with
+        the weights in it; a .pt file of OpenAI or dictionary_learning.
 
     Raises
     ------
@@ -57,8 +58,9 @@ def load_dictionary(path: str | Path, *, metadata: Mapping[str, Any] | None = No
 
     Parameters
     ----------
-    path : folder of SAELens (versions 5 and 6), sparsify, dictionary_learning, or Gemma Scope 1 and 2, or the file with
-        the weights in it; a .pt file of OpenAI or dictionary_learning. No code of the file is run.
+    path : folder of SAELens (versions 5 and 6), sparsify, dictionary_learning, Gemma Scope 1 and 2, Llama Scope or
+        llamascopium, or the file with the weights in it; a .pt file of OpenAI or dictionary_learning. No code of the
+        file is run.
     metadata : further facts for the model card, such as {"license": "cc-by-4.0"}; they replace what the source says.
     device : device on which it will compute.
 
@@ -78,7 +80,7 @@ def load_dictionary(path: str | Path, *, metadata: Mapping[str, Any] | None = No
 
 
 def save_dictionary(
-    model: SAE | SparseDictionary, folder: str | Path, *, metadata: Mapping[str, Any] | None = None
+    model: UnitEstimator | SparseDictionary, folder: str | Path, *, metadata: Mapping[str, Any] | None = None
 ) -> None:
     """Save a fitted SAE in the form of SAELens, cfg.json and sae_weights.safetensors, which `SAE.load_from_disk` reads.
 
@@ -87,7 +89,8 @@ def save_dictionary(
 
     Parameters
     ----------
-    model : SAE of real vectors with a linear encoder, or a `SparseDictionary`.
+    model : SAE of real vectors with a linear encoder, or a `SparseDictionary`; or a crosscoder, whose layers become one
+        row, each behind the one before.
     folder : folder to write into; it is created if needed.
     metadata : facts for cfg.json, such as {"model_name": "gpt2", "hook_name": "blocks.8.hook_resid_pre"}.
 
@@ -124,7 +127,7 @@ def _find_weights(path: Path) -> Path:
         if path.name == saelens.CONFIG:
             return _find_weights(beside)
         raise ValueError(f"{path} is no dictionary of {KNOWN}: its name must be {', '.join(_READERS)} or end in .pt.")
-    found = [path / name for name in _READERS if (path / name).is_file()]
+    found = [path / name for name in (*_READERS, f"checkpoints/{openmoss.LLAMA_SCOPE}") if (path / name).is_file()]
     if len(found) == 1:
         return found[0]
     if len(found) > 1:
@@ -144,6 +147,14 @@ def _nothing_in(folder: Path) -> FileNotFoundError:
     if not inside and (folder / saelens.CONFIG).exists():
         hint = f" It has {saelens.CONFIG} without {saelens.WEIGHTS} or {formats.SPARSIFY}: copy it again."
     return FileNotFoundError(f"{folder} holds no dictionary of {KNOWN}.{hint}")
+
+
+def _read_folder(path: Path) -> SparseDictionary:
+    """Read sae_weights.safetensors of SAELens, or of llamascopium, whose configuration has another name."""
+    folder = path.parent
+    if not (folder / saelens.CONFIG).is_file() and (folder / openmoss.CONFIG).is_file():
+        return openmoss.read_llamascopium(folder, path.name)
+    return saelens.read(folder)
 
 
 def _read_pt(path: Path) -> SparseDictionary:

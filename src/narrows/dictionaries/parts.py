@@ -20,9 +20,10 @@ from torch import Tensor, nn
 
 from narrows.data import PairSchema, Schema, target_of
 from narrows.dictionaries.record import SparseDictionary
-from narrows.estimators import SAE
+from narrows.estimators import SAE, UnitEstimator
 from narrows.model import Autoencoder
 from narrows.networks import Dictionary, FreeDictionary, LinearSkip, MLPEncoder, UnitEncoder
+from narrows.networks.sparse import compute_lengths
 
 NO_THRESHOLD = float(np.finfo(np.float32).min)  # of scores: without training rows there are no outliers
 
@@ -91,8 +92,10 @@ def _copy_tensors(record: SparseDictionary, network: Autoencoder) -> None:
 
 
 @torch.no_grad()
-def from_estimator(model: SAE) -> SparseDictionary:
-    """Return a fitted SAE with a linear encoder as a dictionary in the units of the user's rows.
+def from_estimator(model: UnitEstimator) -> SparseDictionary:
+    """Return a fitted SAE or crosscoder with a linear encoder as a dictionary in the units of the user's rows.
+
+    The rows of a crosscoder are those of its layers, one after the other.
 
     Raises
     ------
@@ -116,7 +119,8 @@ def from_estimator(model: SAE) -> SparseDictionary:
         raise ValueError("An SAE with sparsity='kl' has no counterpart among the dictionaries of other programs.")
     metadata = dict(getattr(model, "source_", {"format": "narrows"}))
     metadata |= {"is_transcoder": True} if target_of(schema) is not schema else {}
-    if isinstance(encoder, UnitEncoder) and isinstance(decoder, FreeDictionary):
+    metadata |= {"n_layers": schema.n_layers} if schema.n_layers > 1 else {}
+    if isinstance(encoder, UnitEncoder) and isinstance(decoder, (FreeDictionary, Dictionary)):
         loaded = _loaded_record(encoder, decoder, _skip(network, schema), metadata)
         return _with_activation(loaded, sparsity, network.bottleneck)
     if isinstance(encoder, MLPEncoder) and len(encoder.layers) == 1 and isinstance(decoder, Dictionary):
@@ -129,22 +133,20 @@ def from_estimator(model: SAE) -> SparseDictionary:
 
 
 def _loaded_record(
-    encoder: UnitEncoder, decoder: FreeDictionary, skip: _Skip | None, metadata: dict[str, Any]
+    encoder: UnitEncoder, decoder: FreeDictionary | Dictionary, skip: _Skip | None, metadata: dict[str, Any]
 ) -> SparseDictionary:
-    """Return the record of a loaded dictionary, which may have been trained further."""
+    """Return the record of a dictionary of rows that the schema leaves as they are: loaded, or with a layer norm."""
     b_enc, shift = encoder.linear.bias.double(), encoder.shift
     b_dec = _single(decoder.bias.double().cpu() + (0.0 if skip is None else skip.bias))
-    if shift is not None and not torch.equal(shift.cpu(), b_dec):  # trained further, each has its own values
-        if encoder.scaling != "none":
-            raise ValueError(
-                "The shift of the encoder and the bias of the decoder must be equal where rows are scaled, because no "
-                "format has both. They differ after the training."
-            )
+    directions = decoder.directions.double()
+    if isinstance(decoder, Dictionary):
+        directions = directions / compute_lengths(directions, *decoder.parts)[:, None]
+    if shift is not None and not torch.equal(shift.cpu(), b_dec):  # trained here, each has its own values
         b_enc, shift = b_enc - encoder.linear.weight.double() @ shift.double(), None
     return SparseDictionary(
         _single(encoder.linear.weight.T),
         _single(b_enc),
-        _single(decoder.directions),
+        _single(directions),
         b_dec,
         W_skip=None if skip is None else _single(skip.weight),
         subtracts_bias=shift is not None,
@@ -162,7 +164,8 @@ def _folded_record(
     d = schema.n_entries
     # indicators of missing entries follow the first d features; they are 0 for a complete row
     weight, bias = linear.weight.double().cpu()[:, :d], linear.bias.double().cpu()
-    directions = nn.functional.normalize(decoder.directions.double().cpu(), dim=1, eps=1e-8)
+    directions = decoder.directions.double().cpu()
+    directions = directions / compute_lengths(directions, *decoder.parts)[:, None]
     mean, factor, _ = _scale(schema)
     shift, _, scale = _scale(target_of(schema))
     return SparseDictionary(

@@ -1,6 +1,6 @@
 """A sparse dictionary of any origin in one neutral form, with the field's formulas.
 
-    u = n(x) - b_dec [if `subtracts_bias`]       n, the scaling of a row (`narrows.networks.scale_rows`)
+    u = n(x) - b_dec [if `subtracts_bias`]       n, the scaling of a row (`narrows.data.scale_rows`)
     h = u W_enc + b_enc
     z = relu(h)                                  relu
         the k largest of relu(h), the others 0   topk
@@ -22,7 +22,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from narrows.networks import SCALINGS, Scaling, scale_rows
+from narrows.data import SCALINGS, Scaling, scale_rows
 
 Activation = Literal["relu", "topk", "jumprelu", "gated"]
 ACTIVATIONS = ("relu", "topk", "jumprelu", "gated")
@@ -44,7 +44,7 @@ class SparseDictionary:
     r_mag, b_mag : (L,) log scale and bias of the magnitude ("gated"), otherwise None.
     W_skip : d x m, or None.
     subtracts_bias : True if `b_dec` is subtracted from the scaled input.
-    scaling : scaling of each row, one of `narrows.networks.SCALINGS`.
+    scaling : scaling of each row, one of `narrows.data.SCALINGS`.
     metadata : origin: format, licence, model name, hook and whatever else the source says, as JSON values.
     """
 
@@ -143,6 +143,26 @@ class SparseDictionary:
         out = "" if self.n_outputs == self.n_features else f" to {self.n_outputs}"
         k = "" if self.k is None else f", k = {self.k}"
         return f"{self.activation} {kind}, {self.n_features}{out} entries, {self.n_units} units{k}"
+
+
+def fold_norms(record: SparseDictionary) -> SparseDictionary:
+    """Return the same dictionary with directions of unit length, where h |D_j| stands for h before the activation.
+
+    W_enc_j |D_j|, b_enc_j |D_j|, D_j / |D_j|; the threshold is on this scale already.
+    """
+    norms = record.W_dec.double().norm(dim=1).clamp(min=1e-8)
+    return replace_tensors(
+        record,
+        W_enc=record.W_enc.double() * norms,
+        b_enc=record.b_enc.double() * norms,
+        W_dec=record.W_dec.double() / norms[:, None],
+    )
+
+
+def replace_tensors(record: SparseDictionary, **tensors: Tensor) -> SparseDictionary:
+    """Return a record with other tensors, in the precision of those that they replace."""
+    same = {name: tensor.to(getattr(record, name).dtype) for name, tensor in tensors.items()}
+    return SparseDictionary(**{**vars(record), **same})
 
 
 def _shape(tensor: Tensor) -> tuple[int, ...]:

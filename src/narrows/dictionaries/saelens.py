@@ -16,10 +16,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from narrows.data import Scaling
 from narrows.data.atomic import atomic_path, write_tensors
 from narrows.dictionaries.files import Tensors, read_json, read_tensors
-from narrows.dictionaries.record import Activation, SparseDictionary
-from narrows.networks import Scaling
+from narrows.dictionaries.record import Activation, SparseDictionary, fold_norms, replace_tensors
 
 CONFIG, WEIGHTS, SCALER = "cfg.json", "sae_weights.safetensors", "activation_scaler.json"
 _VERSION = "6.54.12"  # of the form that is written; without a version, SAELens takes a folder for one of version 5
@@ -152,20 +152,6 @@ def _convert_checkpoint(tensors: Tensors) -> None:
         tensors["threshold"] = threshold.reshape(1).to(b_enc.dtype).expand_as(b_enc).clone()
 
 
-def fold_norms(record: SparseDictionary) -> SparseDictionary:
-    """Return the same dictionary with directions of unit length, where h |D_j| stands for h before the activation.
-
-    W_enc_j |D_j|, b_enc_j |D_j|, D_j / |D_j|; the threshold is on this scale already.
-    """
-    norms = record.W_dec.double().norm(dim=1).clamp(min=1e-8)
-    return _replace(
-        record,
-        W_enc=record.W_enc.double() * norms,
-        b_enc=record.b_enc.double() * norms,
-        W_dec=record.W_dec.double() / norms[:, None],
-    )
-
-
 def _fold_scaler(record: SparseDictionary, folder: Path, has_norms: bool) -> SparseDictionary:
     """Fold the scale s of the activations of a training's checkpoint, x s = input, into the weights.
 
@@ -178,19 +164,13 @@ def _fold_scaler(record: SparseDictionary, folder: Path, has_norms: bool) -> Spa
     if not isinstance(scale, (int, float)) or not scale > 0:
         raise ValueError(f"{path}: scaling_factor must be a number above 0. Got {scale!r}.")
     threshold = {} if record.threshold is None or not has_norms else {"threshold": record.threshold.double() / scale}
-    return _replace(
+    return replace_tensors(
         record,
         W_enc=record.W_enc.double() * scale,
         W_dec=record.W_dec.double() / scale,
         b_dec=record.b_dec.double() / scale,
         **threshold,
     )
-
-
-def _replace(record: SparseDictionary, **tensors: Tensor) -> SparseDictionary:
-    """Return a record with other tensors, in the precision of those that they replace."""
-    same = {name: tensor.to(getattr(record, name).dtype) for name, tensor in tensors.items()}
-    return SparseDictionary(**{**vars(record), **same})
 
 
 def write(record: SparseDictionary, folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""Estimators with the scikit-learn interface: AE, VAE, DAE, SAE, MapAE, TableAE, ConcreteAE, and one for each recipe.
+"""Estimators with the scikit-learn interface: AE, VAE, DAE, SAE, MapAE, TableAE, and one for each recipe.
 
 The parameters of a class come from its recipe's signature and from `signature.TRAINING`, so that the name, rule and
 help of a parameter are in one place. Constructors only store their arguments. Names of fitted attributes end with an
@@ -11,8 +11,9 @@ from narrows.estimators.base import Estimator
 from narrows.estimators.decoding import CodeEstimator
 from narrows.estimators.loading import load
 from narrows.estimators.maps import MapAE
-from narrows.estimators.models import AE, DAE, SAE, VAE, ActiveUnits
+from narrows.estimators.models import AE, DAE, SAE, VAE, Crosscoder
 from narrows.estimators.selection import ConcreteAE
+from narrows.estimators.sparse_units import ActiveUnits, UnitEstimator
 from narrows.estimators.tables import TableAE
 
 if TYPE_CHECKING:
@@ -28,9 +29,11 @@ __all__ = [
     "ActiveUnits",
     "CodeEstimator",
     "ConcreteAE",
+    "Crosscoder",
     "Estimator",
     "MapAE",
     "TableAE",
+    "UnitEstimator",
     "estimator",
     "load",
 ]

@@ -86,7 +86,7 @@ class Estimator(
             raise ValueError(
                 f"The recipe {recipe!r} must rename `{clashes[0]}`: all estimators have a parameter with that name."
             )
-        cls.__init__ = constructor(cls.__name__, cls.parameters())  # type: ignore[misc]
+        cls.__init__ = constructor(cls.__name__, cls.parameters(), cls.recipe.fixed)  # type: ignore[misc]
         cls.__doc__ = documentation(cls.__doc__ or "", {**cls.recipe.parameters, **cls.own_parameters})
 
     def __sklearn_is_fitted__(self) -> bool:
@@ -322,7 +322,7 @@ class Estimator(
     # ---------------------------------------------------------------------------------------------- saving
 
     def save(self, folder: str | Path) -> None:
-        """Write the fitted model into `folder`: recipe.json, weights.safetensors and a model card.
+        """Write the fitted model into `folder`: recipe.json, weights, a model card, and notes.json with names of units.
 
         A checkpoint in `folder` is deleted: the saved model replaces it.
 
@@ -332,7 +332,7 @@ class Estimator(
             If `folder` is a file, contains files that narrows did not write, or cannot be written.
         """
         check_is_fitted(self)
-        storage.write(Path(folder), *documents(self), card(self))
+        storage.write(Path(folder), *documents(self), card(self), getattr(self, "unit_names_", {}))
         (Path(folder).expanduser() / checkpoint.NAME).unlink(missing_ok=True)
 
     def __getstate__(self) -> dict[str, Any]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Container, Mapping
 from typing import Any
 
 from narrows import recipes
@@ -13,6 +14,7 @@ from narrows.training import memory, seeded_init
 from narrows.training.device import choose_device
 from narrows.training.parallel import join
 
+_ABOUT_PARAMETER = re.compile(r"The `(\w+)` parameter (?:of [\w ]+ )?must ")
 _WIDE = 4096  # length of a code that is called wide
 
 
@@ -39,8 +41,24 @@ def build_parts(estimator: FittedModel, seed: int, n_rows: int | None) -> recipe
 
     try:
         return build() if n_rows is None else build_within_memory(build, estimator, n_rows)
-    except recipes.CodeTooLong as error:
-        raise recipes.CodeTooLong(error.n_components, error.n_entries, owner) from None
+    except ValueError as error:
+        if type(error) is ValueError and (message := name_owner(str(error), owner, recipe.parameters)):
+            raise ValueError(message) from error
+        raise
+
+
+def name_owner(message: str, owner: str, names: Container[str]) -> str | None:
+    """Return a message about a parameter of a part or of another recipe, with the estimator whose parameter it is, too.
+
+    None if the message is about anything else than a parameter in `names`.
+
+    >>> name_owner("The `group_size` parameter of VectorQuantizer must divide 4.", "PQVAE", ["group_size"])
+    'The `group_size` parameter of PQVAE must divide 4.'
+    """
+    found = _ABOUT_PARAMETER.match(message)
+    if found is None or found[1] not in names:
+        return None
+    return f"The `{found[1]}` parameter of {owner} must {message[found.end() :]}"
 
 
 def build_within_memory(build: Callable[[], recipes.Parts], estimator: FittedModel, n_rows: int) -> recipes.Parts:

@@ -7,5 +7,5 @@ editors read `constructors.pyi` instead, which `scripts/stubs` writes from the s
 from narrows.estimators.base import Estimator
 from narrows.estimators.decoding import CodeEstimator
 
-AE = DAE = SAE = VAE = MapAE = ConcreteAE = CodeEstimator
+AE = DAE = SAE = Crosscoder = VAE = MapAE = ConcreteAE = CodeEstimator
 TableAE = Estimator

@@ -179,6 +179,135 @@ class VQVAE(Shared, CodeEstimator):
             Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 256 MiB.
         """
 
+class VQVAE2(Shared, CodeEstimator):
+    """A VQ-VAE with two grids of vectors: the coarse one holds the whole image, and the fine one what that leaves open."""
+
+    n_components: int
+    n_codes: int
+    n_levels: int
+    group_size: int | Literal["auto"]
+    commitment: float
+    width: int
+    likelihood: Literal[
+        "auto",
+        "bernoulli",
+        "continuous_bernoulli",
+        "gaussian",
+        "heteroscedastic",
+        "student_t",
+        "discretized_logistic",
+        "poisson",
+        "negative_binomial",
+    ]
+    def __init__(
+        self,
+        n_components: int = 40,
+        *,
+        n_codes: int = 256,
+        n_levels: int = 2,
+        group_size: int | Literal["auto"] = "auto",
+        commitment: float = 0.25,
+        width: int = 16,
+        likelihood: Literal[
+            "auto",
+            "bernoulli",
+            "continuous_bernoulli",
+            "gaussian",
+            "heteroscedastic",
+            "student_t",
+            "discretized_logistic",
+            "poisson",
+            "negative_binomial",
+        ] = "auto",
+        columns: Any = None,
+        max_levels: int | None = 256,
+        batch_size: int | Literal["auto"] = "auto",
+        learning_rate: float | Literal["auto"] = "auto",
+        weight_decay: float | Literal["auto"] = "auto",
+        max_epochs: int | Literal["auto"] = "auto",
+        max_time: float | None = None,
+        early_stopping: bool = True,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int | Literal["auto"] = "auto",
+        contamination: float | Literal["auto"] = "auto",
+        device: str = "auto",
+        precision: Literal["auto", "float32", "bfloat16", "float64"] = "auto",
+        compile: bool | Literal["auto"] = "auto",
+        sharded: bool | Literal["auto"] = "auto",
+        checkpoint: str | Path | None = None,
+        track: Any = None,
+        random_state: int | np.random.RandomState | np.random.Generator | None = None,
+        verbose: int | Literal["auto"] = "auto",
+        max_examples: int | None = None,
+        buffer_size: int | Literal["auto"] = "auto",
+    ) -> None:
+        """A VQ-VAE with two grids of vectors: the coarse one holds the whole image, and the fine one what that leaves open.
+
+        Razavi, van den Oord and Vinyals, Generating diverse high-fidelity images with VQ-VAE-2 (2019), https://arxiv.org/abs/1906.00446.
+
+        Parameters
+        ----------
+        n_components : an int in the range [2, inf), default 40
+            Number of components: `group_size` for each place of the grids; a multiple of 5 in most cases.
+        n_codes : an int in the range [2, inf), default 256
+            Number of learned vectors of each grid; each place is one of them.
+        n_levels : an int in the range [1, inf), default 2
+            Number of grids, from coarse to fine.
+        group_size : an int in the range [1, inf) or 'auto', default 'auto'
+            Number of components of a place; 'auto' is the largest number up to 4 that gives grids, or the next one.
+        commitment : a float in the range [0, inf), default 0.25
+            Weight of the distance from the encoder's output to its vectors.
+        width : an int in the range [1, inf), default 16
+            Channels of the networks at the full size of the image.
+        likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'student_t', 'discretized_logistic', 'poisson', 'negative_binomial', default 'auto'
+            Distribution of the data given the code; 'auto' chooses by the data.
+
+        Other Parameters
+        ----------------
+        columns : a dict from columns to kinds, or None, default None
+            Kinds of columns of a table, such as {'zip': 'categorical'}, one of real, heavy_tailed, integer, count, binary, categorical, ordered, datetime, duration, constant, identifier, text ('identifier' leaves a column out); None finds all.
+        max_levels : an int in the range [2, inf) or None, default 256
+            Largest number of levels of a column of a table; rarer values become one level, `other`, which is given back as missing; None keeps all.
+        batch_size : an int in the range [1, inf) or 'auto', default 'auto'
+            Number of examples in each training step.
+        learning_rate : a float in the range (0, inf) or 'auto', default 'auto'
+            Highest learning rate of AdamW.
+        weight_decay : a float in the range [0, inf) or 'auto', default 'auto'
+            Weight decay of AdamW, against over-fitting.
+        max_epochs : an int in the range [1, inf) or 'auto', default 'auto'
+            Largest number of passes over the training data.
+        max_time : a float in the range (0, inf) or None, default None
+            Time limit of the training, in seconds; None for no limit.
+        early_stopping : one of True, False, default True
+            True to hold out rows, cool down and end when their loss stops falling, and keep the best weights.
+        validation_fraction : a float in the range (0, 1), default 0.1
+            Share of the rows to hold out for early stopping.
+        n_iter_no_change : an int in the range [1, inf) or 'auto', default 'auto'
+            Validations without improvement before the cool-down; 'auto' is 10, MapAE: 25.
+        contamination : a float in the range (0, 0.5] or 'auto', default 'auto'
+            Expected share of new rows to call outliers; 'auto' is 0.05.
+        device : a device's name, such as 'auto', 'cpu', 'cuda', default 'auto'
+            Device to compute on; 'auto' is a GPU if there is one, otherwise the CPU.
+        precision : one of 'auto', 'float32', 'bfloat16', 'float64', default 'auto'
+            Dtype of matrix products; with 'bfloat16', weights and losses stay in float32.
+        compile : one of True, False or 'auto', default 'auto'
+            True to compile the training step (torch.compile); 'auto' does so if it saves time.
+        sharded : one of True, False or 'auto', default 'auto'
+            True to split the model over the processes; False for a full copy in each process.
+        checkpoint : a folder's path or None, default None
+            Folder for checkpoints; `fit` resumes from a checkpoint in it; None for no checkpoints.
+        track : None, a .jsonl file, 'tensorboard:FOLDER', 'mlflow:EXPERIMENT', 'wandb:PROJECT', an object with log(step, values) and finish(), or a list of these, default None
+            Where to log the losses during the training.
+        random_state : an int, a numpy RandomState or Generator, or None, default None
+            Seed of all random numbers; None takes a new one in each fit.
+        verbose : an int in the range [0, inf) or 'auto', default 'auto'
+            'auto' for a progress bar where it takes more than 2 seconds and somebody watches; 0 for no output, 1 for a bar and the decisions, 2 also for a line per validation.
+        max_examples : an int in the range [2, inf) or None, default None
+            Largest number of training examples in all steps; of an iterator, of rows to read; None for no limit.
+        buffer_size : an int in the range [8, inf) or 'auto', default 'auto'
+            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 256 MiB.
+        """
+
 class RQVAE(Shared, CodeEstimator):
     """The residual-quantised autoencoder: a code is a sum of learned vectors, and the first of them are a coarser code."""
 
@@ -1539,7 +1668,7 @@ class SAE(Shared, CodeEstimator):
     n_aux: int
     aux_weight: float
     skip: bool
-    scale: Literal["column", "all", "none"]
+    scale: Literal["column", "layer", "all", "none", "layer_norm"]
     center: Literal["mean", "median"]
     network: (
         Literal["auto", "mlp", "conv"]
@@ -1572,7 +1701,7 @@ class SAE(Shared, CodeEstimator):
         n_aux: int = 256,
         aux_weight: float = 0.25,
         skip: bool = False,
-        scale: Literal["column", "all", "none"] = "column",
+        scale: Literal["column", "layer", "all", "none", "layer_norm"] = "column",
         center: Literal["mean", "median"] = "mean",
         network: Literal["auto", "mlp", "conv"]
         | nn.Module
@@ -1640,8 +1769,8 @@ class SAE(Shared, CodeEstimator):
             Weight of the loss that revives dead units; 0 for none.
         skip : one of True, False, default False
             True to add a linear map of X to the dictionary's output; for targets: fit(X, Y) with many columns.
-        scale : one of 'column', 'all', 'none', default 'column'
-            What real-valued vectors are divided by: 'column' (the deviation of each column), 'all' (the root of their mean variance) or 'none'.
+        scale : one of 'column', 'layer', 'all', 'none', 'layer_norm', default 'column'
+            What real-valued vectors are divided by: 'column' (the deviation of each column), 'all' (the root of their mean variance), 'layer' (the same for each layer of a crosscoder), 'none'; or 'layer_norm' (each row by its own mean and deviation, and its reconstruction back).
         center : one of 'mean', 'median', default 'mean'
             What is subtracted from real-valued vectors: their 'mean', or the geometric 'median'.
         network : one of 'auto', 'mlp', 'conv', a torch.nn.Module, or a pair (encoder, decoder) of such, default 'auto'
@@ -1708,6 +1837,9 @@ class SAE(Shared, CodeEstimator):
         True
 
         `fit(X, Y)` with targets Y of several columns learns these from X: a transcoder. `reconstruct(X)` then gives them.
+
+        `model.unit_names_ = {7: "curves"}` names units. Names are saved beside the weights, and reports show them. A new
+        fit forgets them.
         """
 
 class MapAE(Shared, CodeEstimator):
@@ -2013,13 +2145,148 @@ class BETATCVAE(Shared, CodeEstimator):
             Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 256 MiB.
         """
 
+class FACTORVAE(Shared, CodeEstimator):
+    """A VAE with independent components: a discriminator detects dependence, which the loss then reduces."""
+
+    n_components: int
+    tc_weight: float
+    kl_warmup: float
+    network: (
+        Literal["auto", "mlp", "conv"]
+        | nn.Module
+        | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module]
+    )
+    hidden: Sequence[int] | Literal["auto"]
+    likelihood: Literal[
+        "auto",
+        "bernoulli",
+        "continuous_bernoulli",
+        "gaussian",
+        "heteroscedastic",
+        "student_t",
+        "discretized_logistic",
+        "poisson",
+        "negative_binomial",
+    ]
+    start: Literal["pca", "random"]
+    def __init__(
+        self,
+        n_components: int = 2,
+        *,
+        tc_weight: float = 6.0,
+        kl_warmup: float = 0.1,
+        network: Literal["auto", "mlp", "conv"]
+        | nn.Module
+        | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module] = "auto",
+        hidden: Sequence[int] | Literal["auto"] = "auto",
+        likelihood: Literal[
+            "auto",
+            "bernoulli",
+            "continuous_bernoulli",
+            "gaussian",
+            "heteroscedastic",
+            "student_t",
+            "discretized_logistic",
+            "poisson",
+            "negative_binomial",
+        ] = "auto",
+        start: Literal["pca", "random"] = "pca",
+        columns: Any = None,
+        max_levels: int | None = 256,
+        batch_size: int | Literal["auto"] = "auto",
+        learning_rate: float | Literal["auto"] = "auto",
+        weight_decay: float | Literal["auto"] = "auto",
+        max_epochs: int | Literal["auto"] = "auto",
+        max_time: float | None = None,
+        early_stopping: bool = True,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int | Literal["auto"] = "auto",
+        contamination: float | Literal["auto"] = "auto",
+        device: str = "auto",
+        precision: Literal["auto", "float32", "bfloat16", "float64"] = "auto",
+        compile: bool | Literal["auto"] = "auto",
+        sharded: bool | Literal["auto"] = "auto",
+        checkpoint: str | Path | None = None,
+        track: Any = None,
+        random_state: int | np.random.RandomState | np.random.Generator | None = None,
+        verbose: int | Literal["auto"] = "auto",
+        max_examples: int | None = None,
+        buffer_size: int | Literal["auto"] = "auto",
+    ) -> None:
+        """A VAE with independent components: a discriminator detects dependence, which the loss then reduces.
+
+        Kim and Mnih, Disentangling by factorising (2018), https://arxiv.org/abs/1802.05983.
+
+        Parameters
+        ----------
+        n_components : an int in the range [1, inf), default 2
+            Number of components: the length of each code.
+        tc_weight : a float in the range [0, inf), default 6.0
+            Weight of the total correlation, which is added to the KL; gamma in the paper.
+        kl_warmup : a float in the range [0, 0.7], default 0.1
+            Share of the training in which both weights grow from 0.
+        network : one of 'auto', 'mlp', 'conv', a torch.nn.Module, or a pair (encoder, decoder) of such, default 'auto'
+            Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
+        hidden : a sequence of ints of at least 1 or 'auto', default 'auto'
+            Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model; 'auto' follows the rows, the columns and `max_time`.
+        likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'student_t', 'discretized_logistic', 'poisson', 'negative_binomial', default 'auto'
+            Distribution of the data given the code; 'auto' chooses by the data.
+        start : one of 'pca', 'random', default 'pca'
+            'pca' adds a linear path beside the networks, which starts at PCA, so that the model is never worse; 'random' starts from random weights.
+
+        Other Parameters
+        ----------------
+        columns : a dict from columns to kinds, or None, default None
+            Kinds of columns of a table, such as {'zip': 'categorical'}, one of real, heavy_tailed, integer, count, binary, categorical, ordered, datetime, duration, constant, identifier, text ('identifier' leaves a column out); None finds all.
+        max_levels : an int in the range [2, inf) or None, default 256
+            Largest number of levels of a column of a table; rarer values become one level, `other`, which is given back as missing; None keeps all.
+        batch_size : an int in the range [1, inf) or 'auto', default 'auto'
+            Number of examples in each training step.
+        learning_rate : a float in the range (0, inf) or 'auto', default 'auto'
+            Highest learning rate of AdamW.
+        weight_decay : a float in the range [0, inf) or 'auto', default 'auto'
+            Weight decay of AdamW, against over-fitting.
+        max_epochs : an int in the range [1, inf) or 'auto', default 'auto'
+            Largest number of passes over the training data.
+        max_time : a float in the range (0, inf) or None, default None
+            Time limit of the training, in seconds; None for no limit.
+        early_stopping : one of True, False, default True
+            True to hold out rows, cool down and end when their loss stops falling, and keep the best weights.
+        validation_fraction : a float in the range (0, 1), default 0.1
+            Share of the rows to hold out for early stopping.
+        n_iter_no_change : an int in the range [1, inf) or 'auto', default 'auto'
+            Validations without improvement before the cool-down; 'auto' is 10, MapAE: 25.
+        contamination : a float in the range (0, 0.5] or 'auto', default 'auto'
+            Expected share of new rows to call outliers; 'auto' is 0.05.
+        device : a device's name, such as 'auto', 'cpu', 'cuda', default 'auto'
+            Device to compute on; 'auto' is a GPU if there is one, otherwise the CPU.
+        precision : one of 'auto', 'float32', 'bfloat16', 'float64', default 'auto'
+            Dtype of matrix products; with 'bfloat16', weights and losses stay in float32.
+        compile : one of True, False or 'auto', default 'auto'
+            True to compile the training step (torch.compile); 'auto' does so if it saves time.
+        sharded : one of True, False or 'auto', default 'auto'
+            True to split the model over the processes; False for a full copy in each process.
+        checkpoint : a folder's path or None, default None
+            Folder for checkpoints; `fit` resumes from a checkpoint in it; None for no checkpoints.
+        track : None, a .jsonl file, 'tensorboard:FOLDER', 'mlflow:EXPERIMENT', 'wandb:PROJECT', an object with log(step, values) and finish(), or a list of these, default None
+            Where to log the losses during the training.
+        random_state : an int, a numpy RandomState or Generator, or None, default None
+            Seed of all random numbers; None takes a new one in each fit.
+        verbose : an int in the range [0, inf) or 'auto', default 'auto'
+            'auto' for a progress bar where it takes more than 2 seconds and somebody watches; 0 for no output, 1 for a bar and the decisions, 2 also for a line per validation.
+        max_examples : an int in the range [2, inf) or None, default None
+            Largest number of training examples in all steps; of an iterator, of rows to read; None for no limit.
+        buffer_size : an int in the range [8, inf) or 'auto', default 'auto'
+            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 256 MiB.
+        """
+
 class DIPVAE(Shared, CodeEstimator):
     """A VAE with uncorrelated components: the covariance of the codes is kept near the identity."""
 
     n_components: int
     covariance: Literal["means", "draws"]
     dip_weight: float
-    diagonal_weight: float
+    diagonal_weight: float | Literal["auto"]
     kl_warmup: float
     conditional: bool
     label_weight: float
@@ -2047,7 +2314,7 @@ class DIPVAE(Shared, CodeEstimator):
         *,
         covariance: Literal["means", "draws"] = "draws",
         dip_weight: float = 10.0,
-        diagonal_weight: float = 1.0,
+        diagonal_weight: float | Literal["auto"] = "auto",
         kl_warmup: float = 0.1,
         conditional: bool = False,
         label_weight: float = 10.0,
@@ -2101,8 +2368,8 @@ class DIPVAE(Shared, CodeEstimator):
             Covariance to bring near the identity: of the posterior means (DIP-VAE-I) or of drawn codes (DIP-VAE-II).
         dip_weight : a float in the range [0, inf), default 10.0
             Weight of the squared covariances; lambda_od in the paper.
-        diagonal_weight : a float in the range [0, inf), default 1.0
-            Weight of the squared differences of the variances from 1, relative to the covariances.
+        diagonal_weight : a float in the range [0, inf) or 'auto', default 'auto'
+            Weight of the squared differences of the variances from 1, relative to the covariances; 'auto' is that of the paper, 10 for 'means' and 1 for 'draws'.
         kl_warmup : a float in the range [0, 0.7], default 0.1
             Share of the training in which all weights grow from 0.
         conditional : one of True, False, default False
@@ -2676,7 +2943,7 @@ class RAE(Shared, CodeEstimator):
         code_weight : a float in the range [0, inf), default 0.1
             Weight of half the squared length of a code.
         slope_weight : a float in the range [0, inf), default 0.0
-            Weight of the squared slope of the decoder; 0 leaves that to the weight decay (RAE-L2).
+            Weight of the squared slope of the decoder, in standardised units; 0 leaves it to the weight decay (RAE-L2).
         conditional : one of True, False, default False
             True to give the decoder the label of each example: fit(X, y), then sample(n, y=label).
         label_weight : a float in the range [0, inf), default 10.0
@@ -2811,7 +3078,7 @@ class CONTRACTIVEAE(Shared, CodeEstimator):
         n_components : an int in the range [1, inf), default 2
             Number of components: the length of each code.
         contraction : a float in the range [0, inf), default 0.1
-            Weight of the squared slope of the encoder.
+            Weight of the squared slope of the encoder, in standardised units.
         network : one of 'auto', 'mlp', 'conv', a torch.nn.Module, or a pair (encoder, decoder) of such, default 'auto'
             Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
         hidden : a sequence of ints of at least 1 or 'auto', default 'auto'
@@ -4909,7 +5176,7 @@ class RAEGP(Shared, CodeEstimator):
         code_weight : a float in the range [0, inf), default 0.1
             Weight of half the squared length of a code.
         slope_weight : a float in the range [0, inf), default 0.1
-            Weight of the squared slope of the decoder; 0 leaves that to the weight decay (RAE-L2).
+            Weight of the squared slope of the decoder, in standardised units; 0 leaves it to the weight decay (RAE-L2).
         conditional : one of True, False, default False
             True to give the decoder the label of each example: fit(X, y), then sample(n, y=label).
         label_weight : a float in the range [0, inf), default 10.0
@@ -5112,6 +5379,185 @@ class PQVAE(Shared, CodeEstimator):
             Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 256 MiB.
         """
 
+class Crosscoder(Shared, CodeEstimator):
+    """A sparse dictionary of several layers, or of several models: one code explains the activations of all of them."""
+
+    n_components: int
+    sparsity: Literal["topk", "batchtopk", "jumprelu", "gated", "matryoshka", "l1", "kl"]
+    k: int | Literal["auto"]
+    strength: float
+    prefixes: Any
+    patience: int | Literal["auto"]
+    n_aux: int
+    aux_weight: float
+    scale: Literal["column", "layer", "all", "none", "layer_norm"]
+    center: Literal["mean", "median"]
+    network: (
+        Literal["auto", "mlp", "conv"]
+        | nn.Module
+        | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module]
+    )
+    hidden: Sequence[int] | Literal["auto"]
+    likelihood: Literal[
+        "auto",
+        "bernoulli",
+        "continuous_bernoulli",
+        "gaussian",
+        "heteroscedastic",
+        "student_t",
+        "discretized_logistic",
+        "poisson",
+        "negative_binomial",
+    ]
+    sparse_output: bool
+    def __init__(
+        self,
+        n_components: int = 256,
+        *,
+        sparsity: Literal["topk", "batchtopk", "jumprelu", "gated", "matryoshka", "l1", "kl"] = "batchtopk",
+        k: int | Literal["auto"] = "auto",
+        strength: float = 1.0,
+        prefixes: Any = "auto",
+        patience: int | Literal["auto"] = "auto",
+        n_aux: int = 256,
+        aux_weight: float = 0.25,
+        scale: Literal["column", "layer", "all", "none", "layer_norm"] = "layer",
+        center: Literal["mean", "median"] = "mean",
+        network: Literal["auto", "mlp", "conv"]
+        | nn.Module
+        | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module] = "auto",
+        hidden: Sequence[int] | Literal["auto"] = (),
+        likelihood: Literal[
+            "auto",
+            "bernoulli",
+            "continuous_bernoulli",
+            "gaussian",
+            "heteroscedastic",
+            "student_t",
+            "discretized_logistic",
+            "poisson",
+            "negative_binomial",
+        ] = "auto",
+        sparse_output: bool = False,
+        columns: Any = None,
+        max_levels: int | None = 256,
+        batch_size: int | Literal["auto"] = "auto",
+        learning_rate: float | Literal["auto"] = "auto",
+        weight_decay: float | Literal["auto"] = "auto",
+        max_epochs: int | Literal["auto"] = "auto",
+        max_time: float | None = None,
+        early_stopping: bool = True,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int | Literal["auto"] = "auto",
+        contamination: float | Literal["auto"] = "auto",
+        device: str = "auto",
+        precision: Literal["auto", "float32", "bfloat16", "float64"] = "auto",
+        compile: bool | Literal["auto"] = "auto",
+        sharded: bool | Literal["auto"] = "auto",
+        checkpoint: str | Path | None = None,
+        track: Any = None,
+        random_state: int | np.random.RandomState | np.random.Generator | None = None,
+        verbose: int | Literal["auto"] = "auto",
+        max_examples: int | None = None,
+        buffer_size: int | Literal["auto"] = "auto",
+    ) -> None:
+        """The crosscoder: one sparse dictionary for the activations of several layers, or models, for the same token.
+
+        X is (n, layers, width), or files or blocks of such rows; rows with one axis are of one layer. All layers share one
+        code, and `reconstruct` gives the activations of all. A unit's direction has a part in each layer, and
+        `layer_shares_` tells in which layers a unit lives.
+
+        Parameters
+        ----------
+        n_components : an int in the range [1, inf), default 256
+            Number of components: the length of each code.
+        sparsity : one of 'topk', 'batchtopk', 'jumprelu', 'gated', 'matryoshka', 'l1', 'kl', default 'batchtopk'
+            Method to keep the code sparse: 'topk' keeps the k largest units of each example, 'batchtopk' k for each example of a batch on average, 'matryoshka' the same for nested sets of units; 'jumprelu' learns a threshold of each unit for k of them; 'gated' learns gates; 'l1' and 'kl' add a cost.
+        k : an int in the range [1, inf) or 'auto', default 'auto'
+            Number of active units for one example: at most ('topk') or on average ('batchtopk', 'matryoshka', 'jumprelu'); 'auto' is n_components / 8, at most 16.
+        strength : a float in the range [0, inf), default 1.0
+            Weight of the sparsity cost ('l1', 'kl', 'gated'; 'jumprelu', where k is the target).
+        prefixes : a sequence of ints of at least 1 or 'auto', default 'auto'
+            Numbers of first units that reconstruct alone, too ('matryoshka'); 'auto' is 1/16 and 1/4 of n_components.
+        patience : an int in the range [1, inf) or 'auto', default 'auto'
+            Number of training examples after which a silent unit counts as dead and is revived; 'auto' is 200 n_components / k, at least 5,000.
+        n_aux : an int in the range [1, inf), default 256
+            Largest number of dead units that one example revives.
+        aux_weight : a float in the range [0, inf), default 0.25
+            Weight of the loss that revives dead units; 0 for none.
+        scale : one of 'column', 'layer', 'all', 'none', 'layer_norm', default 'layer'
+            What real-valued vectors are divided by: 'column' (the deviation of each column), 'all' (the root of their mean variance), 'layer' (the same for each layer of a crosscoder), 'none'; or 'layer_norm' (each row by its own mean and deviation, and its reconstruction back).
+        center : one of 'mean', 'median', default 'mean'
+            What is subtracted from real-valued vectors: their 'mean', or the geometric 'median'.
+        network : one of 'auto', 'mlp', 'conv', a torch.nn.Module, or a pair (encoder, decoder) of such, default 'auto'
+            Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
+        hidden : a sequence of ints of at least 1 or 'auto', default ()
+            Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model; 'auto' follows the rows, the columns and `max_time`.
+        likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'student_t', 'discretized_logistic', 'poisson', 'negative_binomial', default 'auto'
+            Distribution of the data given the code; 'auto' chooses by the data.
+        sparse_output : one of True, False, default False
+            True to give codes as a sparse matrix of SciPy (CSR) of the active units; with precision='bfloat16' the products for it are in bfloat16, faster and less exact.
+
+        Other Parameters
+        ----------------
+        columns : a dict from columns to kinds, or None, default None
+            Kinds of columns of a table, such as {'zip': 'categorical'}, one of real, heavy_tailed, integer, count, binary, categorical, ordered, datetime, duration, constant, identifier, text ('identifier' leaves a column out); None finds all.
+        max_levels : an int in the range [2, inf) or None, default 256
+            Largest number of levels of a column of a table; rarer values become one level, `other`, which is given back as missing; None keeps all.
+        batch_size : an int in the range [1, inf) or 'auto', default 'auto'
+            Number of examples in each training step.
+        learning_rate : a float in the range (0, inf) or 'auto', default 'auto'
+            Highest learning rate of AdamW.
+        weight_decay : a float in the range [0, inf) or 'auto', default 'auto'
+            Weight decay of AdamW, against over-fitting.
+        max_epochs : an int in the range [1, inf) or 'auto', default 'auto'
+            Largest number of passes over the training data.
+        max_time : a float in the range (0, inf) or None, default None
+            Time limit of the training, in seconds; None for no limit.
+        early_stopping : one of True, False, default True
+            True to hold out rows, cool down and end when their loss stops falling, and keep the best weights.
+        validation_fraction : a float in the range (0, 1), default 0.1
+            Share of the rows to hold out for early stopping.
+        n_iter_no_change : an int in the range [1, inf) or 'auto', default 'auto'
+            Validations without improvement before the cool-down; 'auto' is 10, MapAE: 25.
+        contamination : a float in the range (0, 0.5] or 'auto', default 'auto'
+            Expected share of new rows to call outliers; 'auto' is 0.05.
+        device : a device's name, such as 'auto', 'cpu', 'cuda', default 'auto'
+            Device to compute on; 'auto' is a GPU if there is one, otherwise the CPU.
+        precision : one of 'auto', 'float32', 'bfloat16', 'float64', default 'auto'
+            Dtype of matrix products; with 'bfloat16', weights and losses stay in float32.
+        compile : one of True, False or 'auto', default 'auto'
+            True to compile the training step (torch.compile); 'auto' does so if it saves time.
+        sharded : one of True, False or 'auto', default 'auto'
+            True to split the model over the processes; False for a full copy in each process.
+        checkpoint : a folder's path or None, default None
+            Folder for checkpoints; `fit` resumes from a checkpoint in it; None for no checkpoints.
+        track : None, a .jsonl file, 'tensorboard:FOLDER', 'mlflow:EXPERIMENT', 'wandb:PROJECT', an object with log(step, values) and finish(), or a list of these, default None
+            Where to log the losses during the training.
+        random_state : an int, a numpy RandomState or Generator, or None, default None
+            Seed of all random numbers; None takes a new one in each fit.
+        verbose : an int in the range [0, inf) or 'auto', default 'auto'
+            'auto' for a progress bar where it takes more than 2 seconds and somebody watches; 0 for no output, 1 for a bar and the decisions, 2 also for a line per validation.
+        max_examples : an int in the range [2, inf) or None, default None
+            Largest number of training examples in all steps; of an iterator, of rows to read; None for no limit.
+        buffer_size : an int in the range [8, inf) or 'auto', default 'auto'
+            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 256 MiB.
+
+        Attributes
+        ----------
+        layer_shares_ : (n_components, layers) norm of each unit's direction in each layer, divided by the sum of the unit's
+            norms, so that each row sums to 1. Norms are those of the scaled rows (`scale`).
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from narrows import estimator
+        >>> X = np.random.default_rng(0).normal(size=(200, 3, 5))
+        >>> model = estimator("crosscoder")(n_components=16, k=2, max_epochs=5, random_state=0).fit(X)
+        >>> model.transform(X).shape, model.reconstruct(X).shape, model.layer_shares_.shape
+        ((200, 16), (200, 3, 5), (16, 3))
+        """
+
 class ConcreteAE(Shared, CodeEstimator):
     """The choice of the columns, or pixels, from which all others can be restored best."""
 
@@ -5248,141 +5694,6 @@ class ConcreteAE(Shared, CodeEstimator):
         >>> model = estimator("concreteae")(n_components=2, hidden=(32,), max_epochs=5, random_state=0).fit(X)
         >>> len(model.selected_features_.indices), int(model.get_support().sum()) <= 2
         (2, True)
-        """
-
-class FACTORVAE(Shared, CodeEstimator):
-    """A VAE with independent components: a discriminator detects dependence, which the loss then reduces."""
-
-    n_components: int
-    tc_weight: float
-    kl_warmup: float
-    network: (
-        Literal["auto", "mlp", "conv"]
-        | nn.Module
-        | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module]
-    )
-    hidden: Sequence[int] | Literal["auto"]
-    likelihood: Literal[
-        "auto",
-        "bernoulli",
-        "continuous_bernoulli",
-        "gaussian",
-        "heteroscedastic",
-        "student_t",
-        "discretized_logistic",
-        "poisson",
-        "negative_binomial",
-    ]
-    start: Literal["pca", "random"]
-    def __init__(
-        self,
-        n_components: int = 2,
-        *,
-        tc_weight: float = 6.0,
-        kl_warmup: float = 0.1,
-        network: Literal["auto", "mlp", "conv"]
-        | nn.Module
-        | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module] = "auto",
-        hidden: Sequence[int] | Literal["auto"] = "auto",
-        likelihood: Literal[
-            "auto",
-            "bernoulli",
-            "continuous_bernoulli",
-            "gaussian",
-            "heteroscedastic",
-            "student_t",
-            "discretized_logistic",
-            "poisson",
-            "negative_binomial",
-        ] = "auto",
-        start: Literal["pca", "random"] = "pca",
-        columns: Any = None,
-        max_levels: int | None = 256,
-        batch_size: int | Literal["auto"] = "auto",
-        learning_rate: float | Literal["auto"] = "auto",
-        weight_decay: float | Literal["auto"] = "auto",
-        max_epochs: int | Literal["auto"] = "auto",
-        max_time: float | None = None,
-        early_stopping: bool = True,
-        validation_fraction: float = 0.1,
-        n_iter_no_change: int | Literal["auto"] = "auto",
-        contamination: float | Literal["auto"] = "auto",
-        device: str = "auto",
-        precision: Literal["auto", "float32", "bfloat16", "float64"] = "auto",
-        compile: bool | Literal["auto"] = "auto",
-        sharded: bool | Literal["auto"] = "auto",
-        checkpoint: str | Path | None = None,
-        track: Any = None,
-        random_state: int | np.random.RandomState | np.random.Generator | None = None,
-        verbose: int | Literal["auto"] = "auto",
-        max_examples: int | None = None,
-        buffer_size: int | Literal["auto"] = "auto",
-    ) -> None:
-        """A VAE with independent components: a discriminator detects dependence, which the loss then reduces.
-
-        Kim and Mnih, Disentangling by factorising (2018), https://arxiv.org/abs/1802.05983.
-
-        Parameters
-        ----------
-        n_components : an int in the range [1, inf), default 2
-            Number of components: the length of each code.
-        tc_weight : a float in the range [0, inf), default 6.0
-            Weight of the total correlation, which is added to the KL; gamma in the paper.
-        kl_warmup : a float in the range [0, 0.7], default 0.1
-            Share of the training in which both weights grow from 0.
-        network : one of 'auto', 'mlp', 'conv', a torch.nn.Module, or a pair (encoder, decoder) of such, default 'auto'
-            Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
-        hidden : a sequence of ints of at least 1 or 'auto', default 'auto'
-            Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model; 'auto' follows the rows, the columns and `max_time`.
-        likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'student_t', 'discretized_logistic', 'poisson', 'negative_binomial', default 'auto'
-            Distribution of the data given the code; 'auto' chooses by the data.
-        start : one of 'pca', 'random', default 'pca'
-            'pca' adds a linear path beside the networks, which starts at PCA, so that the model is never worse; 'random' starts from random weights.
-
-        Other Parameters
-        ----------------
-        columns : a dict from columns to kinds, or None, default None
-            Kinds of columns of a table, such as {'zip': 'categorical'}, one of real, heavy_tailed, integer, count, binary, categorical, ordered, datetime, duration, constant, identifier, text ('identifier' leaves a column out); None finds all.
-        max_levels : an int in the range [2, inf) or None, default 256
-            Largest number of levels of a column of a table; rarer values become one level, `other`, which is given back as missing; None keeps all.
-        batch_size : an int in the range [1, inf) or 'auto', default 'auto'
-            Number of examples in each training step.
-        learning_rate : a float in the range (0, inf) or 'auto', default 'auto'
-            Highest learning rate of AdamW.
-        weight_decay : a float in the range [0, inf) or 'auto', default 'auto'
-            Weight decay of AdamW, against over-fitting.
-        max_epochs : an int in the range [1, inf) or 'auto', default 'auto'
-            Largest number of passes over the training data.
-        max_time : a float in the range (0, inf) or None, default None
-            Time limit of the training, in seconds; None for no limit.
-        early_stopping : one of True, False, default True
-            True to hold out rows, cool down and end when their loss stops falling, and keep the best weights.
-        validation_fraction : a float in the range (0, 1), default 0.1
-            Share of the rows to hold out for early stopping.
-        n_iter_no_change : an int in the range [1, inf) or 'auto', default 'auto'
-            Validations without improvement before the cool-down; 'auto' is 10, MapAE: 25.
-        contamination : a float in the range (0, 0.5] or 'auto', default 'auto'
-            Expected share of new rows to call outliers; 'auto' is 0.05.
-        device : a device's name, such as 'auto', 'cpu', 'cuda', default 'auto'
-            Device to compute on; 'auto' is a GPU if there is one, otherwise the CPU.
-        precision : one of 'auto', 'float32', 'bfloat16', 'float64', default 'auto'
-            Dtype of matrix products; with 'bfloat16', weights and losses stay in float32.
-        compile : one of True, False or 'auto', default 'auto'
-            True to compile the training step (torch.compile); 'auto' does so if it saves time.
-        sharded : one of True, False or 'auto', default 'auto'
-            True to split the model over the processes; False for a full copy in each process.
-        checkpoint : a folder's path or None, default None
-            Folder for checkpoints; `fit` resumes from a checkpoint in it; None for no checkpoints.
-        track : None, a .jsonl file, 'tensorboard:FOLDER', 'mlflow:EXPERIMENT', 'wandb:PROJECT', an object with log(step, values) and finish(), or a list of these, default None
-            Where to log the losses during the training.
-        random_state : an int, a numpy RandomState or Generator, or None, default None
-            Seed of all random numbers; None takes a new one in each fit.
-        verbose : an int in the range [0, inf) or 'auto', default 'auto'
-            'auto' for a progress bar where it takes more than 2 seconds and somebody watches; 0 for no output, 1 for a bar and the decisions, 2 also for a line per validation.
-        max_examples : an int in the range [2, inf) or None, default None
-            Largest number of training examples in all steps; of an iterator, of rows to read; None for no limit.
-        buffer_size : an int in the range [8, inf) or 'auto', default 'auto'
-            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 256 MiB.
         """
 
 class MASKEDAE(Shared, CodeEstimator):
@@ -6067,6 +6378,8 @@ class TableAE(Shared):
 @overload
 def estimator(recipe: Literal["vqvae"]) -> type[VQVAE]: ...
 @overload
+def estimator(recipe: Literal["vqvae2"]) -> type[VQVAE2]: ...
+@overload
 def estimator(recipe: Literal["rqvae"]) -> type[RQVAE]: ...
 @overload
 def estimator(recipe: Literal["fsqae"]) -> type[FSQAE]: ...
@@ -6090,6 +6403,8 @@ def estimator(recipe: Literal["sae"]) -> type[models.SAE]: ...
 def estimator(recipe: Literal["mapae"]) -> type[maps.MapAE]: ...
 @overload
 def estimator(recipe: Literal["betatcvae"]) -> type[BETATCVAE]: ...
+@overload
+def estimator(recipe: Literal["factorvae"]) -> type[FACTORVAE]: ...
 @overload
 def estimator(recipe: Literal["dipvae"]) -> type[DIPVAE]: ...
 @overload
@@ -6133,9 +6448,9 @@ def estimator(recipe: Literal["raegp"]) -> type[RAEGP]: ...
 @overload
 def estimator(recipe: Literal["pqvae"]) -> type[PQVAE]: ...
 @overload
-def estimator(recipe: Literal["concreteae"]) -> type[selection.ConcreteAE]: ...
+def estimator(recipe: Literal["crosscoder"]) -> type[models.Crosscoder]: ...
 @overload
-def estimator(recipe: Literal["factorvae"]) -> type[FACTORVAE]: ...
+def estimator(recipe: Literal["concreteae"]) -> type[selection.ConcreteAE]: ...
 @overload
 def estimator(recipe: Literal["maskedae"]) -> type[MASKEDAE]: ...
 @overload

@@ -37,10 +37,14 @@ def load(
     FileNotFoundError
         If there is no model in `folder`.
     ValueError
-        If the model is not complete, has an unknown format, recipe or parameter, or needs a module that was not passed.
+        If the model is not complete, has an unknown format, recipe or parameter, or needs a module that was not passed,
+        or its notes.json is damaged.
     """
     recipe, tensors = storage.read(Path(folder))
-    return restore(recipe, tensors, folder, encoder, decoder, device)
+    model = restore(recipe, tensors, folder, encoder, decoder, device)
+    if units := storage.read_notes(Path(folder)).units:
+        model.unit_names_ = dict(units)
+    return model
 
 
 def restore(

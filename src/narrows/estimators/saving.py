@@ -37,7 +37,7 @@ def documents(estimator: FittedModel) -> tuple[dict[str, Any], dict[str, Tensor]
     fitted: dict[str, Any] = {}
     tensors: dict[str, Tensor] = dict(estimator.model_.state_dict(prefix="model."))
     for name, value in vars(estimator).items():
-        if not name.endswith("_") or name.startswith("_") or name in ("model_", "schema_"):
+        if not name.endswith("_") or name.startswith("_") or name in ("model_", "schema_", "unit_names_"):
             continue
         if name == "findings_":
             value = [finding._asdict() for finding in value]

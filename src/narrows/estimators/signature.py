@@ -14,7 +14,7 @@ from torch import nn
 
 from narrows.data import KINDS, MAX_LEVELS
 from narrows.networks import REBUILT
-from narrows.params import BOOL, Integer, OneOf, Parameter, Real, Satisfies, did_you_mean, either, parameters
+from narrows.params import BOOL, Integer, OneOf, Parameter, Real, Satisfies, either, no_such_parameter, parameters
 from narrows.training import PRECISIONS, checkpoint, tracking
 from narrows.training.progress import VERBOSITY, Verbosity
 
@@ -120,8 +120,11 @@ def _tables(
 TRAINING = {**parameters(_tables), **parameters(_training), **parameters(_budget)}
 
 
-def constructor(name: str, declared: dict[str, Parameter]) -> Callable[..., None]:
-    """Make an `__init__` that stores its arguments and has the declared parameters in its signature."""
+def constructor(name: str, declared: dict[str, Parameter], fixed: Mapping[str, Any]) -> Callable[..., None]:
+    """Make an `__init__` that stores its arguments and has the declared parameters in its signature.
+
+    `fixed` holds values of parameters that there are not, for the message.
+    """
     kinds = inspect.Parameter
     first, *rest = declared.values()
     signature = inspect.Signature(
@@ -136,7 +139,7 @@ def constructor(name: str, declared: dict[str, Parameter]) -> Callable[..., None
     def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
         for keyword in kwargs:
             if keyword not in known:
-                raise TypeError(f"{name} has no parameter {keyword!r}. {did_you_mean(keyword, known)}")
+                raise TypeError(no_such_parameter(name, keyword, known, fixed))
         bound = signature.bind(self, *args, **kwargs)
         bound.apply_defaults()
         for parameter in known:

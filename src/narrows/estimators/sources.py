@@ -36,6 +36,5 @@ def open_rows(estimator: Reader, source: Any, columns: Sequence[str] | None = No
     if columns is None and fitted is not None:
         columns = [str(name) for name in fitted]
     encode = functools.partial(estimator.validate, reset=False) if estimator.schema_.kind == "table" else None
-    has_tokens = estimator.schema_.kind != "image"
-    opened = streams.open_source(source, type(estimator).__name__, columns, encode, has_tokens)
+    opened = streams.open_source(source, type(estimator).__name__, columns, encode, estimator.schema_.takes_tokens)
     return estimator._as_source(source) if opened is None else opened

@@ -139,7 +139,7 @@ class Targeted:
         explained = None
         if len(held_out):
             made = self.apply(self.model_.reconstruct, rows[held_out])
-            explained = explained_variance(targets[held_out], target_of(self.schema_).restore(made))
+            explained = explained_share(targets[held_out], target_of(self.schema_).restore(made))
         self.findings_, self.n_threshold_ = judge_pairs(model, rows, result, facts, explained), 0
         self._targets, self.offset_ = None, float("nan")
 
@@ -186,7 +186,7 @@ def _open_targets(y: Any, owner: str, takes_targets: bool) -> Any:
     return y
 
 
-def explained_variance(targets: np.ndarray, made: np.ndarray) -> float:
+def explained_share(targets: np.ndarray, made: np.ndarray) -> float:
     """Return 1 - (sum of squared errors) / (sum of squared deviations from the mean), in the units of the targets."""
     y = np.asarray(targets, dtype=np.float64)
     errors, deviations = np.nansum((y - made) ** 2), np.nansum((y - np.nanmean(y, 0)) ** 2)

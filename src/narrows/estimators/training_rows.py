@@ -17,6 +17,7 @@ from narrows.data import (
     Schema,
     check_container,
     infer,
+    infer_layers,
     is_blocks,
     scan_rows,
     spaced_indices,
@@ -93,7 +94,7 @@ def open_training(X: Any, y: Any, estimator: FittedModel) -> Opened:
         raise ValueError(f"The `max_epochs` parameter of {owner} is for rows that are there: an iterator is read once.")
     if (parameters.get("conditional", False) and y is not None) or np.ndim(y) > 1 or isinstance(y, (str, os.PathLike)):
         raise ValueError(f"{owner} takes no labels for the rows of an iterator, and no targets. Pass arrays.")
-    blocks = Blocks(X, owner)
+    blocks = Blocks(X, owner, has_layers=estimator.recipe.is_layered)
     if not blocks.peek():
         raise ValueError(f"The iterator passed to {owner} gave no rows.")
     size = parameters["buffer_size"]
@@ -126,7 +127,7 @@ def infer_rows(rows: np.ndarray | MappedRows, estimator: FittedModel, dtype: np.
     """
     owner = type(estimator).__name__
     likelihood = likelihoods.LIKELIHOODS.get(getattr(estimator, "likelihood", "auto"))
-    return infer(
+    return (infer_layers if estimator.recipe.is_layered else infer)(
         scan_sample(rows, owner),
         owner,
         required_support=(likelihood.required_support or "real") if likelihood else None,

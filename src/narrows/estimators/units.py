@@ -19,7 +19,7 @@ from narrows.estimators import parallel
 from narrows.estimators.inference import Inference
 from narrows.estimators.sources import open_rows
 from narrows.estimators.sparse_codes import encode_sparse
-from narrows.model import Autoencoder, inference_mode
+from narrows.model import Autoencoder
 from narrows.params import Integer, Parameter, counted
 from narrows.training.progress import Reporter
 
@@ -59,7 +59,7 @@ class UnitSurvey(NamedTuple):
         return f"UnitSurvey({sizes}, {len(self.dead)} dead)"
 
 
-class Entries(NamedTuple):
+class ActiveEntries(NamedTuple):
     """Active entries of the codes of some examples: their activations, units, and examples (N numbers each)."""
 
     values: np.ndarray
@@ -83,11 +83,11 @@ def find_top_rows(estimator: Inference, X: Any, unit: int, n: int) -> np.ndarray
     for entries, _ in iterate_entries(estimator, X, "top_examples"):
         is_its = entries.units == unit
         values, units, rows = (array[is_its] for array in entries)
-        best.add(Entries(values, np.zeros_like(units), rows))
+        best.add(ActiveEntries(values, np.zeros_like(units), rows))
     return best.merge().rows
 
 
-def iterate_entries(estimator: Inference, X: Any, owner: str) -> Iterator[tuple[Entries, int]]:
+def iterate_entries(estimator: Inference, X: Any, owner: str) -> Iterator[tuple[ActiveEntries, int]]:
     """Yield the active entries of block after block of X, and the number of examples of each block.
 
     Parameters
@@ -103,7 +103,7 @@ def iterate_entries(estimator: Inference, X: Any, owner: str) -> Iterator[tuple[
     assert code is not None
     floor, done = code.floor, 0
 
-    def work(block: np.ndarray, first: int) -> tuple[Entries, int]:
+    def work(block: np.ndarray, first: int) -> tuple[ActiveEntries, int]:
         raw = checker.check(block, first)
         return active_entries(model, parallel.prepare_rows(raw, schema, model), fewest, floor, first), len(raw)
 
@@ -118,7 +118,7 @@ def iterate_entries(estimator: Inference, X: Any, owner: str) -> Iterator[tuple[
     checker.finish()
 
 
-def active_entries(model: Autoencoder, x: Tensor, fewest: int, floor: float, first: int = 0) -> Entries:
+def active_entries(model: Autoencoder, x: Tensor, fewest: int, floor: float, first: int = 0) -> ActiveEntries:
     """Return the entries above `floor` of the codes of prepared examples x (B x ...), on the CPU.
 
     Parameters
@@ -128,7 +128,7 @@ def active_entries(model: Autoencoder, x: Tensor, fewest: int, floor: float, fir
     """
     code = encode_sparse(model, x, fewest)
     rows, is_active = np.repeat(np.arange(first, first + len(code)), np.diff(code.starts)), code.values > floor
-    return Entries(code.values[is_active], code.indices[is_active], rows[is_active])
+    return ActiveEntries(code.values[is_active], code.indices[is_active], rows[is_active])
 
 
 class _Best:
@@ -136,32 +136,32 @@ class _Best:
 
     def __init__(self, n_units: int, n: int) -> None:
         self.n_units, self.n = n_units, n
-        self.best = Entries(np.empty(0, np.float32), np.empty(0, np.int64), np.empty(0, np.int64))
-        self.collected: list[Entries] = []
+        self.best = ActiveEntries(np.empty(0, np.float32), np.empty(0, np.int64), np.empty(0, np.int64))
+        self.collected: list[ActiveEntries] = []
         self.n_collected = 0
         self.lowest = np.zeros(n_units, np.float32)  # the n-th largest activation of each unit, 0 if there are fewer
         self.count, self.total = np.zeros(n_units, np.int64), np.zeros(n_units)
 
-    def add(self, entries: Entries) -> None:
+    def add(self, entries: ActiveEntries) -> None:
         """Add entries, whose rows come after all earlier ones."""
         values, units, _ = entries
         self.count += np.bincount(units, minlength=self.n_units)
         self.total += np.bincount(units, values, self.n_units)
         kept = np.flatnonzero(values > self.lowest[units])
         if len(kept):
-            self.collected.append(Entries(*(array[kept] for array in entries)))
+            self.collected.append(ActiveEntries(*(array[kept] for array in entries)))
             self.n_collected += len(kept)
         if self.n_collected > max(_MERGED, 2 * self.n * self.n_units):
             self.merge()
 
-    def merge(self) -> Entries:
+    def merge(self) -> ActiveEntries:
         """Keep the n largest of each unit, and return them: unit after unit, the largest first."""
         values, units, rows = (np.concatenate(arrays) for arrays in zip(self.best, *self.collected, strict=True))
         order = np.lexsort((rows, -values, units))
         values, units, rows = values[order], units[order], rows[order]
         starts = np.searchsorted(units, np.arange(self.n_units))
         is_best = np.arange(len(units)) - starts[units] < self.n
-        self.best = Entries(values[is_best], units[is_best], rows[is_best])
+        self.best = ActiveEntries(values[is_best], units[is_best], rows[is_best])
         self.collected, self.n_collected = [], 0
         n_th = np.flatnonzero(np.arange(len(units)) - starts[units] == self.n - 1)
         self.lowest[units[n_th]] = values[n_th]
@@ -186,11 +186,7 @@ def unit_directions(model: Autoencoder) -> Tensor:
     directions = getattr(model.decoder, "directions", None)
     if isinstance(directions, Tensor):
         return directions.detach()
-    n, parameter = model.bottleneck.n_components, next(model.parameters())
-    with inference_mode(model):
-        zero = model.decode(parameter.new_zeros(1, n))
-        blocks = [model.decode(block) - zero for block in torch.eye(n).to(parameter).split(_BLOCK)]
-    return torch.cat(blocks).detach().flatten(1)
+    return model.decode_units().flatten(1)
 
 
 def nearest_units(directions: Tensor, n: int = 5) -> tuple[np.ndarray, np.ndarray]:

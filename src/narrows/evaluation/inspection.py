@@ -21,7 +21,6 @@ from narrows.evaluation.absent import Absent
 from narrows.evaluation.cells import cell_errors, effects_on_columns, example_errors
 from narrows.evaluation.scores import apply_to_code, draw_kl, entry_costs, usual_costs
 from narrows.fitted import FittedModel, check_no_targets
-from narrows.model import inference_mode
 
 _MOST_DENSE = 512  # units of which a dense array of codes is made for the principal axes
 _MOST_FOR_AXES = 20_000  # codes from which their principal axes are computed
@@ -191,10 +190,7 @@ class Inspection:
 
         For a column of a table with levels it is the largest change of a logit beside the mean change of all.
         """
-        n, parameter = self.bottleneck.n_components, next(self.model.model_.parameters())
-        with inference_mode(self.model.model_):
-            decoded = self.model.model_.decode(torch.cat([torch.zeros(1, n), torch.eye(n)]).to(parameter))
-        added = (decoded[1:] - decoded[0]).detach().float().cpu()
+        added = self.model.model_.decode_units().float().cpu()
         if self.schema.kind == "table":
             return effects_on_columns(added, self.schema).numpy()
         return added.numpy()[:, : self.schema.shape[0]]
@@ -334,6 +330,11 @@ class Inspection:
         codes.data[codes.data <= np.float64(floor)] = 0
         codes.eliminate_zeros()
         return codes
+
+    def title_unit(self, unit: int) -> str:
+        """Return the number of a unit and, if it has one, its name, to display."""
+        name = getattr(self.model, "unit_names_", {}).get(unit)
+        return f"Unit {unit}: {name}" if name else f"Unit {unit}"
 
     def top_rows(self, unit: int, n: int) -> np.ndarray:
         """Return the indices of at most `n` examples for which a unit fires most, strongest first."""

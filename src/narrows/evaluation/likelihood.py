@@ -150,7 +150,7 @@ def importance(model: Autoencoder, h: Tensor, x: Tensor, n_draws: int, seed: int
 def _log_likelihood(model: Autoencoder, z: Tensor, x: Tensor) -> Tensor:
     """Return log p(x | z) of each pair, (B,) nats; for a conditional model log sum_y p(y) p(x | z, y)."""
     if model.label is None:
-        return model.likelihood.score(model.decoder(z), *split_missing(x))
+        return model.likelihood.score(model.undo_scaling(model.decoder(z), x), *split_missing(x))
     return (log_prob_by_label(model, z, x) + model.label.log_frequencies).logsumexp(1)
 
 

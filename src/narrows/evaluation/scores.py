@@ -46,7 +46,7 @@ def log_likelihood(model: Autoencoder, x: Tensor) -> Tensor:
     total = torch.zeros(len(x), dtype=torch.promote_types(h.dtype, torch.float32), device=h.device)
     for eps in draws(code.n_noise, N_DRAWS).to(total):
         z, log_q, log_p = model.draw(h, eps.expand(len(h), -1), target, observed, columns)
-        params = model.decoder(z if columns is None else torch.cat([z, columns], 1))
+        params = model.undo_scaling(model.decoder(z if columns is None else torch.cat([z, columns], 1)), x)
         total = total + (log_p - log_q) + model.likelihood.score(params, target, observed)
         if code.uses_likelihood:
             total = total.detach()  # its draws need gradients, whose graphs would stay in memory

@@ -7,7 +7,7 @@ from narrows.likelihoods.counts import NegativeBinomial, Poisson
 from narrows.likelihoods.discretized import DiscretizedLogistic
 from narrows.likelihoods.gaussian import Gaussian, HeteroscedasticGaussian
 from narrows.likelihoods.mixed import Mixed
-from narrows.likelihoods.registry import LIKELIHOODS, choose
+from narrows.likelihoods.registry import LIKELIHOODS, choose, name_likelihood
 from narrows.likelihoods.student_t import StudentT
 
 __all__ = [
@@ -24,4 +24,5 @@ __all__ = [
     "Poisson",
     "StudentT",
     "choose",
+    "name_likelihood",
 ]

@@ -58,6 +58,10 @@ class Likelihood(nn.Module, ABC):
     def mean(self, params: Tensor) -> Tensor:
         """Return the expectation of each entry (B x shape), on the scale of `x`."""
 
+    def soft_mean(self, params: Tensor) -> Tensor:
+        """Return the mean in numbers that change smoothly, for `data.MeanFeatures`: B x ..., `mean` in most cases."""
+        return self.mean(params)
+
     @abstractmethod
     def sample(self, params: Tensor) -> Tensor:
         """Draw each entry (B x shape)."""

@@ -163,6 +163,13 @@ class Mixed(Likelihood):
             params, lambda m, _: m, torch.exp, lambda atoms: atoms > 0, lambda logits: logits.argmax(1, keepdim=True)
         )
 
+    def soft_mean(self, params: Tensor) -> Tensor:
+        """Return means of numbers and counts, and probabilities of atoms and levels, but those of very many levels."""
+        params = params.to(torch.promote_types(params.dtype, torch.float32))
+        m, log_mean, atoms, logits, *_ = params.split(self.sizes, 1)
+        probs = [part.softmax(1) for part in logits.split(self.n_levels, 1) if len(self.n_levels)]
+        return torch.cat([m, log_mean.clamp(max=LARGEST_LOG_COUNT).exp(), atoms.sigmoid(), *probs], 1)
+
     def sample(self, params: Tensor) -> Tensor:
         """Draw each cell (B x columns)."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from narrows.data import Schema
+from narrows.data import Column, Schema
 from narrows.likelihoods.base import Likelihood
 from narrows.likelihoods.bernoulli import Bernoulli, ContinuousBernoulli
 from narrows.likelihoods.counts import NegativeBinomial, Poisson
@@ -73,3 +73,15 @@ def _build(name: str, schema: Schema) -> Likelihood:
     if name in _WITH_BOUNDS:
         return _WITH_BOUNDS[name](schema.support in ("unit", "binary"))
     return LIKELIHOODS[name]()
+
+
+def name_likelihood(column: Column, atom: str = "") -> str:
+    """Return the distribution of a used column in a table of several kinds, or of bins; `atom` is its atom as text."""
+    if column.has_levels:
+        return "categorical"
+    if column.bins:  # of a model that predicts levels
+        return f"categorical, {len(column.bins):,} levels or bins"
+    if column.kind == "count":
+        return "negative binomial"
+    name = "normal, of the asinh" if column.kind == "heavy_tailed" else "normal"
+    return name if column.atom is None else f"{name}, and a probability of {atom or format(column.atom, 'g')}"

@@ -16,7 +16,8 @@ from narrows.networks.build import (
 )
 from narrows.networks.conv import ConvDecoder, ConvEncoder, UNet
 from narrows.networks.denoiser import PhotoUNet
-from narrows.networks.dictionary import REBUILT, SCALINGS, FreeDictionary, ScaledRows, Scaling, UnitEncoder, scale_rows
+from narrows.networks.dictionary import REBUILT, FreeDictionary, UnitEncoder
+from narrows.networks.grid import FinerGrid, GridDecoder, GridEncoder, Grids, find_grids
 from narrows.networks.mlp import Dictionary, LinearSkip, MLPDecoder, MLPEncoder, ResidualMLP
 from narrows.networks.table import LevelDecoder, TableEncoder
 from narrows.networks.vit import PatchDecoder, PatchEncoder, PatchGrid, choose_patch_size
@@ -24,14 +25,17 @@ from narrows.networks.vit import PatchDecoder, PatchEncoder, PatchGrid, choose_p
 __all__ = [
     "NAMES",
     "REBUILT",
-    "SCALINGS",
     "Columns",
     "ConvDecoder",
     "ConvEncoder",
     "Decoder",
     "Dictionary",
     "Encoder",
+    "FinerGrid",
     "FreeDictionary",
+    "GridDecoder",
+    "GridEncoder",
+    "Grids",
     "LevelDecoder",
     "LinearDecoder",
     "LinearSkip",
@@ -45,8 +49,6 @@ __all__ = [
     "PatchGrid",
     "PhotoUNet",
     "ResidualMLP",
-    "ScaledRows",
-    "Scaling",
     "Standardize",
     "TableEncoder",
     "UNet",
@@ -56,8 +58,8 @@ __all__ = [
     "build_encoder",
     "choose",
     "choose_patch_size",
+    "find_grids",
     "has_own_parts",
     "is_network",
-    "scale_rows",
     "split_pair",
 ]

@@ -136,7 +136,10 @@ class Encoder(nn.Module, ABC):
 
     def forward(self, x: Tensor) -> Tensor:
         """B x shape -> B x n_outputs."""
-        features = self.standardize(x)
+        return self.encode_features(self.standardize(x))
+
+    def encode_features(self, features: Tensor) -> Tensor:
+        """Return the output (B x n_outputs) for the features of `Standardize`, with the linear path."""
         h = self.run(features)
         return h if self.linear_path is None else h + self.linear_path(self.shared(features))
 
@@ -246,6 +249,10 @@ class Decoder(nn.Module, ABC):
     def undo_scaling(self, out: Tensor, x: Tensor) -> Tensor:
         """Return the output (B x params_shape) on the scale of the examples x (B x shape)."""
         return out
+
+    def weigh_examples(self, x: Tensor) -> Tensor | None:
+        """Return the weights of the squared errors of examples x (B x shape) in the loss, or None for 1."""
+        return None
 
     def start_at(self, params: Tensor) -> None:
         """Set the bias so that an untrained decoder gives about `params`, one number for each column or channel.

@@ -112,7 +112,11 @@ class OwnEncoder(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """B x shape -> B x n_outputs."""
-        return self.head(self.module(_to_layout(self.standardize(x), self.layout)).flatten(1))
+        return self.encode_features(self.standardize(x))
+
+    def encode_features(self, features: Tensor) -> Tensor:
+        """Return the output (B x n_outputs) for what `standardize` gives."""
+        return self.head(self.module(_to_layout(features, self.layout)).flatten(1))
 
 
 class OwnDecoder(Decoder):

@@ -28,13 +28,13 @@ _WIDEST = 256  # channels at which doubling stops
 
 
 def halved_sizes(height: int, width: int, smallest: int = _SMALLEST) -> list[tuple[int, int]]:
-    """Return the sizes of an image that is halved (rounded up) as long as no side falls below `smallest`.
+    """Return the sizes of an image that is halved (rounded up) as long as no side falls below `smallest`, or to 1 x 1.
 
     >>> halved_sizes(28, 28)
     [(28, 28), (14, 14), (7, 7), (4, 4)]
     """
     levels = [(height, width)]
-    while min((side + 1) // 2 for side in levels[-1]) >= smallest:
+    while max(levels[-1]) > 1 and min((side + 1) // 2 for side in levels[-1]) >= smallest:
         levels.append(((levels[-1][0] + 1) // 2, (levels[-1][1] + 1) // 2))
     return levels
 
@@ -80,7 +80,8 @@ def _enlarge(h: Tensor, size: Sequence[int]) -> Tensor:
     return h.flatten(1, 2).flatten(2, 3)[:, : size[0], : size[1]].permute(0, 3, 1, 2)
 
 
-def _widths(n_levels: int, width: int) -> list[int]:
+def level_widths(n_levels: int, width: int) -> list[int]:
+    """Return the numbers of channels at each size, which double with each halving, up to 256."""
     return [min(width * 2**level, max(width, _WIDEST)) for level in range(n_levels)]
 
 
@@ -102,7 +103,7 @@ class ConvEncoder(Encoder):
         super().__init__(schema, n_outputs, has_linear)
         channels, height, image_width = self.standardize.shape
         levels = halved_sizes(height, image_width)
-        widths = _widths(len(levels), width)
+        widths = level_widths(len(levels), width)
         blocks: list[nn.Module] = [nn.Conv2d(channels, widths[0], 3, padding=1)]
         for narrow, wide in pairwise(widths):
             blocks += [nn.Conv2d(narrow, wide, 3, stride=2, padding=1), Residual(wide)]
@@ -137,7 +138,7 @@ class ConvDecoder(Decoder):
         super().__init__(linear)
         channels, height, image_width = shape
         self.levels = halved_sizes(height, image_width)
-        widths = _widths(len(self.levels), width)
+        widths = level_widths(len(self.levels), width)
         self.n_widest = widths[0] * height * image_width
         self.start = (widths[-1], *self.levels[-1])
         self.stem = nn.Linear(n_inputs, widths[-1] * self.levels[-1][0] * self.levels[-1][1])
@@ -182,7 +183,7 @@ class UNet(Decoder):
         self.standardize = Standardize(schema)
         channels, height, image_width = self.standardize.shape
         self.levels = halved_sizes(height, image_width)[: depth + 1]
-        widths = _widths(len(self.levels), width)
+        widths = level_widths(len(self.levels), width)
         self.n_widest = widths[0] * height * image_width
         self.stem = nn.Conv2d(channels, widths[0], 3, padding=1)
         pairs = list(pairwise(widths))

@@ -4,66 +4,21 @@
     h = W u + b                     UnitEncoder, before the bottleneck that makes the code z
     o = n_x^-1(z D + c)             FreeDictionary
 
-n is one of `SCALINGS`: the identity; `layer_norm`, (x - mean(x)) / (std(x) + 1e-5) with the mean and the standard
-deviation (of n - 1) over the entries of one example, as in Gao et al. (2024), https://arxiv.org/abs/2406.04093; or
-`constant_norm`, x sqrt(d) / |x|. n_x^-1 undoes it with the mean and the deviation or the norm of the same x.
+n is one of `narrows.data.SCALINGS`. n_x^-1 undoes it with the mean and the deviation or the norm of the same x.
 """
 
 from __future__ import annotations
 
-import math
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from narrows.data.row_scaling import Scaling, scale_rows, weigh_rows
 from narrows.networks.base import WIDE, Decoder
 from narrows.networks.sparse import sum_rows
 from narrows.types import DeferredLinear, SparseCode
-
-Scaling = Literal["none", "layer_norm", "constant_norm"]
-SCALINGS = ("none", "layer_norm", "constant_norm")
-_EPS = 1e-5  # added to the standard deviation of a layer norm
-
-
-class ScaledRows(NamedTuple):
-    """Rows that were scaled one by one: x = rows * scale + shift.
-
-    Attributes
-    ----------
-    rows : B x d.
-    scale, shift : B x 1, or None for 1 and 0.
-    """
-
-    rows: Tensor
-    scale: Tensor | None
-    shift: Tensor | None
-
-    def undo(self, y: Tensor) -> Tensor:
-        """Return y (B x m) on the scale that the rows had."""
-        y = y if self.scale is None else y * self.scale
-        return y if self.shift is None else y + self.shift
-
-
-def scale_rows(x: Tensor, scaling: str) -> ScaledRows:
-    """Scale each row of x (B x d) by `scaling`, one of `SCALINGS`.
-
-    >>> scale_rows(torch.tensor([[3.0, 4.0]]), "constant_norm").rows
-    tensor([[0.8485, 1.1314]])
-    """
-    if scaling == "none":
-        return ScaledRows(x, None, None)
-    if scaling == "constant_norm":
-        # a row of zeros has no direction, and stays as it is
-        norm = x.norm(dim=1, keepdim=True)
-        scale = torch.where(norm > 0, norm / math.sqrt(x.shape[1]), torch.ones_like(norm))
-        return ScaledRows(x / scale, scale, None)
-    assert scaling == "layer_norm", scaling
-    mean = x.mean(1, keepdim=True)
-    centred = x - mean
-    std = centred.std(1, keepdim=True)
-    return ScaledRows(centred / (std + _EPS), std, mean)
 
 
 class UnitEncoder(nn.Module):
@@ -73,7 +28,7 @@ class UnitEncoder(nn.Module):
     ----------
     n_features : d, the number of entries of an example.
     n_outputs : number of outputs.
-    scaling : how each example is scaled, one of `SCALINGS`.
+    scaling : how each example is scaled, one of `narrows.data.SCALINGS`.
     has_shift : True if a shift a is subtracted.
     """
 
@@ -121,7 +76,7 @@ class FreeDictionary(Decoder):
     ----------
     n_entries : number of entries of the output.
     n_inputs : number of units.
-    scaling : how the encoder scales each example, one of `SCALINGS`; the output is scaled back.
+    scaling : how the encoder scales each example, one of `narrows.data.SCALINGS`; the output is scaled back.
     """
 
     takes_sparse = takes_constant = True
@@ -146,6 +101,10 @@ class FreeDictionary(Decoder):
     def undo_scaling(self, out: Tensor, x: Tensor) -> Tensor:
         """Return the output (B x n_entries) on the scale of the examples x (B x d)."""
         return scale_rows(torch.nan_to_num(x, nan=0.0), self.scaling).undo(out)
+
+    def weigh_examples(self, x: Tensor) -> Tensor | None:
+        """Return weights by which all examples x (B x d) count as if they were scaled; None if they are not."""
+        return weigh_rows(torch.nan_to_num(x, nan=0.0), self.scaling)
 
     def forward(self, z: Tensor | SparseCode, *, constant: bool = False) -> Tensor:
         """B x n_inputs, or the same as a `SparseCode` -> B x n_entries."""

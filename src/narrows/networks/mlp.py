@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from narrows.data import Schema
+from narrows.data import Scaling, Schema, scale_rows, weigh_rows
 from narrows.networks.base import (
     WIDE,
     Decoder,
@@ -21,7 +21,7 @@ from narrows.networks.base import (
     set_to_zero,
     zero_linear,
 )
-from narrows.networks.sparse import compute_lengths, sum_of_directions
+from narrows.networks.sparse import compute_lengths, layer_lengths, sum_of_directions
 from narrows.types import DeferredLinear, SparseCode, UnitBlock
 
 
@@ -134,20 +134,49 @@ class Dictionary(Decoder):
 
     The direction of a unit can be shown as an example: the unit adds it to the output.
 
+    The directions of a crosscoder go through several layers, and the length |d_j| is the sum of their lengths in the
+    layers. So z_j is the activation times the sum of the decoder's norms, by which a crosscoder counts and selects
+    units: one that lives in a single layer is cheaper than one of the same Euclidean length in all of them.
+
     Parameters
     ----------
     shape : shape of the output for one example.
     n_inputs : number of units.
+    n_layers : number of layers of which an example has activations.
+    n_entries : number of entries of an example, where the output has several numbers for each; None for one.
+    scaling : how the encoder scales each example, one of `narrows.data.SCALINGS`; the output is scaled back.
     """
 
     takes_sparse = takes_units = takes_constant = True
 
-    def __init__(self, shape: tuple[int, ...], n_inputs: int) -> None:
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        n_inputs: int,
+        n_layers: int = 1,
+        n_entries: int | None = None,
+        scaling: Scaling = "none",
+    ) -> None:
         super().__init__()
-        self.shape, n_entries = shape, math.prod(shape)
+        self.scaling, self.undoes_scaling = scaling, scaling != "none"
+        self.shape, n_outputs = shape, math.prod(shape)
+        self.parts = (n_layers, (n_outputs if n_layers == 1 or n_entries is None else n_entries) // n_layers)
         # of unit length from the start: an optimizer step of a given size turns a longer direction less
-        self.directions = nn.Parameter(F.normalize(torch.randn(n_inputs, n_entries), dim=1))
-        self.bias = nn.Parameter(torch.zeros(n_entries))
+        self.directions = nn.Parameter(F.normalize(torch.randn(n_inputs, n_outputs), dim=1))
+        self.bias = nn.Parameter(torch.zeros(n_outputs))
+
+    def undo_scaling(self, out: Tensor, x: Tensor) -> Tensor:
+        """Return the output (B x shape) on the scale of the examples x (B x shape)."""
+        return scale_rows(torch.nan_to_num(x, nan=0.0), self.scaling).undo(out)
+
+    def weigh_examples(self, x: Tensor) -> Tensor | None:
+        """Return weights by which all examples x (B x shape) count as if they were scaled; None if they are not."""
+        return weigh_rows(torch.nan_to_num(x, nan=0.0), self.scaling)
+
+    def layer_shares(self) -> Tensor:
+        """Return the share of each layer in the length of each direction: n_inputs x n_layers, rows that sum to 1."""
+        lengths = layer_lengths(self.directions, *self.parts)
+        return lengths / lengths.sum(1, keepdim=True)
 
     @property
     def output_bias(self) -> Tensor:
@@ -179,11 +208,11 @@ class Dictionary(Decoder):
         directions, bias = (p.detach() if constant else p for p in (self.directions, self.bias))
         if isinstance(z, UnitBlock):
             directions = directions.index_select(0, z.units)
-            return (z.values / compute_lengths(directions) @ directions).unflatten(1, self.shape)
+            return (z.values / compute_lengths(directions, *self.parts) @ directions).unflatten(1, self.shape)
         if isinstance(z, SparseCode):
-            return (sum_of_directions(z, directions) + bias).unflatten(1, self.shape)
+            return (sum_of_directions(z, directions, *self.parts) + bias).unflatten(1, self.shape)
         # scaling the code instead of the dictionary gives the same product without a second copy of the dictionary
-        return (z / compute_lengths(directions) @ directions + bias).unflatten(1, self.shape)
+        return (z / compute_lengths(directions, *self.parts) @ directions + bias).unflatten(1, self.shape)
 
     def sum_prefixes(self, code: SparseCode, sizes: Sequence[int]) -> Tensor:
         """Return the outputs for the first units alone: B x len(sizes) x shape.
@@ -193,7 +222,8 @@ class Dictionary(Decoder):
         code : a code whose units are in order in each row.
         sizes : G numbers of first units, increasing.
         """
-        summed = sum_of_directions(code.split_rows(sizes), self.directions).unflatten(0, (code.n_rows, len(sizes)))
+        summed = sum_of_directions(code.split_rows(sizes), self.directions, *self.parts)
+        summed = summed.unflatten(0, (code.n_rows, len(sizes)))
         return (summed.cumsum(1) + self.bias).unflatten(2, self.shape)
 
 

@@ -18,6 +18,7 @@ from narrows.types import DeferredLinear, SparseCode
 
 _SHORTEST = 1e-8  # length of a direction, below which it is not scaled up further
 _GROUP = 16  # entries of a row in one group of `largest_units`
+_MOST_SHORT = 1 << 15  # units whose numbers are integers of two bytes
 _BITS = {torch.bfloat16: torch.int16, torch.float32: torch.int32, torch.float64: torch.int64}
 
 
@@ -37,26 +38,44 @@ def chosen_outputs(linear: DeferredLinear, h: Tensor, flat: Tensor) -> Tensor:
     return chosen
 
 
-def sum_of_directions(code: SparseCode, directions: Tensor) -> Tensor:
+def sum_of_directions(code: SparseCode, directions: Tensor, n_layers: int = 1, width: int | None = None) -> Tensor:
     """Return sum_j z_j d_j / |d_j| for each row of a code: B x d, in the dtype of the directions.
 
+        |d_j| = sum over the layers of |d_jl|
         s(n) = z(n) / |d_u(n)|        along(n) = e_r(n) . d_u(n) / |d_u(n)| = dz(n)
-        dd_j = sum over the entries with u(n) = j of s(n) e_r(n)  -  d_j / |d_j|^2  sum of z(n) along(n)
+        dd_jl = sum over the entries with u(n) = j of s(n) e_r(n)l  -  d_jl / (|d_jl| |d_j|)  sum of z(n) along(n)
 
     e is the gradient of the result. The second part projects the gradient on what leaves the length of d_j as it is.
 
     Parameters
     ----------
     directions : d, L x d.
+    n_layers, width : as for `layer_lengths`.
     """
     values = code.values.to(directions.dtype)
-    total: Tensor = _SumOfDirections.apply(values, directions, code.indices, code.starts)
+    parts = (n_layers, directions.shape[1] // n_layers if width is None else width)
+    total: Tensor = _SumOfDirections.apply(values, directions, code.indices, code.starts, parts)
     return total
 
 
-def compute_lengths(directions: Tensor) -> Tensor:
-    """Return |d_j| of directions (L x d): L numbers above 0."""
-    return directions.norm(dim=1).clamp(min=_SHORTEST)
+def layer_lengths(directions: Tensor, n_layers: int = 1, width: int | None = None) -> Tensor:
+    """Return the length |d_jl| of each layer's part of directions (L x d): L x n_layers.
+
+    Parameters
+    ----------
+    n_layers : number of layers; 1 for the length of whole directions.
+    width : columns of a layer, which follow each other; d is n_layers x width, or a multiple (for likelihoods with
+        several parameters). None for d / n_layers.
+    """
+    if n_layers == 1:
+        return directions.norm(dim=1, keepdim=True)
+    width = directions.shape[1] // n_layers if width is None else width
+    return torch.linalg.vector_norm(directions.unflatten(1, (-1, n_layers, width)), dim=(1, 3))
+
+
+def compute_lengths(directions: Tensor, n_layers: int = 1, width: int | None = None) -> Tensor:
+    """Return |d_j| of directions (L x d), the sum of the lengths in the layers: L numbers above 0."""
+    return layer_lengths(directions, n_layers, width).sum(1).clamp(min=_SHORTEST)
 
 
 def sum_rows(table: Tensor, indices: Tensor, weights: Tensor, starts: Tensor) -> Tensor:
@@ -98,7 +117,10 @@ class _ByUnit(NamedTuple):
 
 def _by_unit(units: Tensor, n_units: int) -> _ByUnit:
     counts = torch.zeros(n_units + 1, dtype=units.dtype, device=units.device)
-    return _ByUnit(units.sort(stable=True).indices, counts.index_add_(0, units + 1, torch.ones_like(units)).cumsum(0))
+    keys = units.to(
+        torch.int16 if n_units <= _MOST_SHORT else torch.int32
+    )  # short keys are sorted in a third of the time
+    return _ByUnit(keys.sort(stable=True).indices, counts.index_add_(0, units + 1, torch.ones_like(units)).cumsum(0))
 
 
 class _ChosenOutputs(torch.autograd.Function):
@@ -125,23 +147,29 @@ class _ChosenOutputs(torch.autograd.Function):
 
 class _SumOfDirections(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, values: Tensor, directions: Tensor, indices: Tensor, starts: Tensor) -> Tensor:
-        inverse = compute_lengths(directions).reciprocal()
-        ctx.save_for_backward(values, directions, indices, starts, inverse)
+    def forward(
+        ctx: Any, values: Tensor, directions: Tensor, indices: Tensor, starts: Tensor, parts: tuple[int, int]
+    ) -> Tensor:
+        lengths = layer_lengths(directions, *parts)
+        inverse = lengths.sum(1).clamp(min=_SHORTEST).reciprocal()
+        ctx.save_for_backward(values, directions, indices, starts, inverse, lengths)
+        ctx.parts = parts
         return sum_rows(directions, indices, values * inverse[indices], starts)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, e: Tensor) -> tuple[Tensor | None, ...]:
-        values, directions, indices, starts, inverse = ctx.saved_tensors
+        values, directions, indices, starts, inverse, lengths = ctx.saved_tensors
         e, scale = e.contiguous(), inverse[indices]
         rows = torch.arange(len(e), device=e.device).repeat_interleave(starts.diff(), output_size=len(values))
         along = torch.ops.aten._embedding_bag_per_sample_weights_backward(e, directions, indices, starts[:-1], rows, 0)
         along = along * scale
         if not ctx.needs_input_grad[1]:
-            return along, None, None, None
+            return along, None, None, None, None
         order, unit_starts = _by_unit(indices, len(directions))
         gradient = sum_rows(e, rows[order], (values * scale)[order], unit_starts)
         lengthwise = values.new_zeros(len(directions)).index_add(0, indices, values * along)
-        gradient.addcmul_(directions, (lengthwise * inverse.square())[:, None], value=-1)
-        return along, gradient, None, None
+        factor = (lengthwise * inverse)[:, None] / lengths.clamp(min=_SHORTEST)  # L x layers
+        shape = (len(directions), -1, *ctx.parts)
+        gradient.view(shape).addcmul_(directions.view(shape), factor[:, None, :, None], value=-1)
+        return along, gradient, None, None, None

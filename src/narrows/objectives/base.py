@@ -52,9 +52,11 @@ class Cost(nn.Module, ABC):
     neighbors : the near examples that each batch must contain, or None.
     opponent : network that is trained against the model, or None. It has an optimizer and gradient clipping of its own,
         and is part of checkpoints.
+    needs_gradient : True if it computes gradients of the networks itself, so that their weights cannot be sharded.
     """
 
     name: str
+    needs_gradient: bool = False
     neighbors: NeighborPairs | None = None
 
     def __init__(self, opponent: nn.Module | None = None) -> None:

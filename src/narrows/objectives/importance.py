@@ -23,7 +23,7 @@ from torch import Tensor
 from narrows import rng
 from narrows.bottlenecks import Sample
 from narrows.model import Autoencoder
-from narrows.objectives.base import Objective, frozen
+from narrows.objectives.base import Objective
 from narrows.types import Batch, Loss, product
 
 
@@ -68,18 +68,23 @@ class ImportanceWeighted(Objective):
                 )
 
     def check(self, model: Autoencoder) -> None:
-        """Check that the code of `model` is drawn from a posterior, and has the costs that have a weight.
+        """Check that the code of `model` is drawn from a posterior and has the costs that have a weight.
 
         Raises
         ------
         ValueError
-            If the code is not drawn from a posterior, or lacks a cost.
+            If the code is not drawn from a posterior or lacks a cost, or if rows are scaled one by one.
         """
         owner = type(model.bottleneck).__name__
         if model.stochastic is None:
             raise ValueError(
                 f"An importance-weighted bound needs a code that is drawn from a posterior. The code of "
                 f"{owner} is a single point: use a Gaussian code."
+            )
+        if getattr(model.decoder, "undoes_scaling", False):
+            raise ValueError(
+                f"An importance-weighted bound needs a decoder with `undoes_scaling` False. That of "
+                f"{type(model.decoder).__name__} is True: leave `scaling` out."
             )
         if unknown := sorted(set(self.weights) - {"kl"} - set(() if model.label is None else model.label.costs)):
             raise ValueError(
@@ -95,14 +100,14 @@ class ImportanceWeighted(Objective):
         params = model.decoder(own.codes)
         score = model.likelihood.score(params, own.target, own.weight)
         log_w = self._log_weights(score, own.sample)
+        total = -self._bound(log_w, self.n_groups)
+        if is_split:  # before the scale of the likelihood changes, so that the gradients of the decoder cancel
+            total = total + self._encoder_loss(model, draws, own, score)
         if self.training:
             # the likeliest scale: each draw has the weight that it has in the bound
             share = self._shares(log_w.detach()).view(-1, *[1] * (own.target.dim() - 1)).to(own.target.dtype)
             scored = product(share.expand_as(own.target), own.weight)
             model.likelihood.update_scale(params.detach().to(own.target.dtype), own.target, scored)
-        total = -self._bound(log_w, self.n_groups)
-        if is_split:
-            total = total + self._encoder_loss(model, draws, own)
         ratio = own.sample.log_q - own.sample.log_p
         terms = {"nll": -score.mean(), "kl": ratio.mean(), **{name: cost.mean() for name, cost in costs.items()}}
         for name in costs:
@@ -146,14 +151,16 @@ class ImportanceWeighted(Objective):
             shares if self.elbo_share == 0 else torch.lerp(shares, shares.new_tensor(1 / self.n_draws), self.elbo_share)
         )
 
-    def _encoder_loss(self, model: Autoencoder, draws: _Draws, own: _Draws) -> Tensor:
+    def _encoder_loss(self, model: Autoencoder, draws: _Draws, own: _Draws, at_held: Tensor) -> Tensor:
         """Return a loss of value 0, whose gradient is that of the encoder's bound, and 0 for decoder and prior.
 
-        A value less the same value at held draws has no gradient of the parameters that both depend on.
+        A value less the same value at held draws has no gradient of the parameters that both depend on, up to rounding.
+
+        Parameters
+        ----------
+        at_held : log p(x | z) at the draws that are held (B T).
         """
-        params = frozen(model.decoder, draws.codes)
-        score = model.likelihood.score(params, draws.target, draws.weight)
-        at_held = model.likelihood.score(params.detach(), own.target, own.weight)
+        score = model.likelihood.score(model.decoder(draws.codes), draws.target, draws.weight)
         score = score - (at_held - at_held.detach())
         log_p = draws.sample.log_p - (own.sample.log_p - own.sample.log_p.detach())
         bound = self._bound(self._log_weights(score, draws.sample._replace(log_p=log_p)), self.n_encoder_groups)

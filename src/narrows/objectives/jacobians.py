@@ -1,8 +1,11 @@
 """Costs of encoders and decoders that change fast, and of codes far from 0.
 
-    encoder = |dz / dx|_F^2        contractive: z changes little with x
-    decoder = |dx' / dz|_F^2       smooth: the decoded mean x' changes little with z
+    encoder = |dz / du|_F^2        contractive: z changes little with the example
+    decoder = |du' / dz|_F^2       smooth: the decoded mean changes little with z
     norm    = |z|^2 / 2
+
+u are the features that a network sees (`networks.Standardize`), and u' those of the decoded mean, so that neither the
+units of a column nor the size of counts matter.
 
 The squared Frobenius norm of a Jacobian J (rows: outputs) is E |v^T J|^2 over random signs v, Hutchinson's estimate, or
 the sum of |e_i^T J|^2 over all unit vectors, which is exact. Each v takes one backward pass. Rifai, Vincent, Muller,
@@ -13,11 +16,13 @@ Vergari, Black and Schölkopf, From variational to deterministic autoencoders (2
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from narrows import rng
+from narrows.data import MeanFeatures, Schema
 from narrows.model import Autoencoder
 from narrows.objectives.base import Cost, CostValue
 from narrows.types import Batch, Output
@@ -30,6 +35,7 @@ class EncoderJacobian(Cost):
     """The squared Frobenius norm of the encoder's Jacobian: exact for at most 4 components, else from 2 probes."""
 
     name = "jacobian"
+    needs_gradient = True
 
     def forward(self, model: Autoencoder, batch: Batch, output: Output) -> CostValue:
         """Return the norm for each example (B)."""
@@ -39,9 +45,12 @@ class EncoderJacobian(Cost):
             probes = list(torch.eye(n, dtype=like.dtype, device=like.device).unsqueeze(1).expand(n, len(like), n))
         else:
             probes = [_signs(like) for _ in range(_N_PROBES)]
-        # `forward`, because a validation collects what calls of the encoder return
-        encode = model.encoder.forward
-        total = squared_norms(lambda x: model.bottleneck.encode(encode(x)), batch.x, probes)
+        # methods, because a validation collects what calls of the encoder return
+        encoder: Any = model.encoder
+        encode, features = encoder.forward, batch.x
+        if hasattr(encoder, "encode_features"):  # any module can be an encoder
+            encode, features = encoder.encode_features, encoder.standardize(batch.x)
+        total = squared_norms(lambda u: model.bottleneck.encode(encode(u)), features, probes)
         return CostValue(total if n <= _MOST_EXACT else total / _N_PROBES)
 
 
@@ -49,16 +58,31 @@ class DecoderJacobian(Cost):
     """The squared Frobenius norm of the Jacobian of the decoded mean, estimated with one probe.
 
     With it an autoencoder is the RAE-GP of Ghosh et al. (2020).
+
+    Parameters
+    ----------
+    schema : schema of the decoded examples, for their features; None to take the decoded mean itself.
     """
 
     name = "slope"
+    needs_gradient = True
+
+    def __init__(self, schema: Schema | None = None) -> None:
+        super().__init__()
+        self.features = nn.Flatten() if schema is None else MeanFeatures(schema)
 
     def forward(self, model: Autoencoder, batch: Batch, output: Output) -> CostValue:
         """Return the estimate for each example (B)."""
-        free, z, mean = output.code.free, output.code.z, model.likelihood.mean
+        free, z = output.code.free, output.code.z
         label = z[:, free.shape[1] :]
-        probe = _signs(mean(output.params).detach())
-        return CostValue(squared_norms(lambda codes: mean(model.decoder(torch.cat([codes, label], 1))), free, [probe]))
+
+        def features(params: Tensor) -> Tensor:
+            mean: Tensor = self.features(model.likelihood.soft_mean(params))
+            return mean
+
+        probe = _signs(features(output.params).detach())
+        value = squared_norms(lambda codes: features(model.decoder(torch.cat([codes, label], 1))), free, [probe])
+        return CostValue(value)
 
 
 class CodeNorm(Cost):

@@ -7,6 +7,7 @@ The bottleneck states the KL in its forward pass; `Objective.add_costs` sums the
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -43,7 +44,10 @@ class DeadUnitRevival(Cost):
         if aux_code is None or self.weight == 0:
             return None
         if isinstance(aux_code, UnitBlock) and getattr(model.decoder, "takes_units", False):
-            params = output.params.detach() + model.decoder(aux_code)
+            added = model.decoder(aux_code)
+            # scaled back as a difference: the mean of an example counts once
+            added = model.undo_scaling(added, batch.x) - model.undo_scaling(torch.zeros_like(added), batch.x)
+            params = output.params.detach() + added
         else:
             dense = aux_code.to_dense() if isinstance(aux_code, UnitBlock) else aux_code
             # the columns of a label count once

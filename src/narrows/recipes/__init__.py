@@ -3,8 +3,8 @@
 A module of recipes registers them when it is imported here. `get(name).make` is the function of any recipe.
 """
 
-from narrows.recipes import discrete, perceptual, presets, regularized, selection, variants, visual
-from narrows.recipes.assemble import CodeTooLong, assemble, label_terms, labels_of
+from narrows.recipes import discrete, perceptual, presets, regularized, selection, visual
+from narrows.recipes.assemble import assemble, label_terms, labels_of
 from narrows.recipes.discrete import vqvae
 from narrows.recipes.fields import (
     Components,
@@ -21,13 +21,12 @@ from narrows.recipes.geometry import hvae, poincarevae, svae
 from narrows.recipes.models import ae, dae, mapae, sae, vae
 from narrows.recipes.presets import iwae
 from narrows.recipes.registry import PURPOSES, RECIPES, Parts, Recipe, available, get, preset, register
+from narrows.recipes.regularized import factorvae
 from narrows.recipes.table import tableae
-from narrows.recipes.variants import factorvae
 
 __all__ = [
     "PURPOSES",
     "RECIPES",
-    "CodeTooLong",
     "Components",
     "Conditional",
     "Hidden",
@@ -62,7 +61,6 @@ __all__ = [
     "svae",
     "tableae",
     "vae",
-    "variants",
     "visual",
     "vqvae",
 ]

@@ -18,18 +18,6 @@ from narrows.recipes.sizes import decide_sizes
 from narrows.training import Choice
 
 
-class CodeTooLong(ValueError):
-    """Error for a code that is longer than an example: `n_components` exceeds `n_entries`."""
-
-    def __init__(self, n_components: int, n_entries: int, owner: str = "the recipe") -> None:
-        super().__init__(
-            f"The `n_components` parameter of {owner} must be at most {n_entries}, the numbers in one example "
-            f"(n_features={n_entries}), because a longer code compresses nothing. SAE takes more. Got {n_components} "
-            "instead."
-        )
-        self.n_components, self.n_entries = n_components, n_entries
-
-
 def labels_of(schema: Schema) -> tuple[float, ...]:
     """Return the frequencies of the classes in `schema`, C numbers above 0.
 
@@ -108,7 +96,7 @@ def assemble(
     Raises
     ------
     ValueError
-        If the code is longer than an example (`CodeTooLong`) and not overcomplete, or has a cost "kl" but no prior, or
+        If the code is longer than an example and not overcomplete, or has a cost "kl" but no prior, or
         a network or a likelihood is unknown or does not fit the data.
     TypeError
         If the bottleneck lacks an attribute such as `n_components`.
@@ -178,7 +166,11 @@ def _check_bottleneck(bottleneck: bottlenecks.Bottleneck, schema: Schema) -> Non
             "the prior that scores and samples need. Derive it from Stochastic, or rename its cost."
         )
     if bottleneck.n_components > n_features(schema) and not bottleneck.is_overcomplete:
-        raise CodeTooLong(bottleneck.n_components, n_features(schema))
+        raise ValueError(
+            f"The `n_components` parameter must be at most {n_features(schema)}, the numbers in one example "
+            f"(n_features={n_features(schema)}), because a longer code compresses nothing. SAE takes more. Got "
+            f"{bottleneck.n_components} instead."
+        )
 
 
 def _encoder(
@@ -202,7 +194,7 @@ def _encoder(
                 f"a pair with {type(network).__name__} as its encoder instead."
             )
         return nn.Identity(), []
-    if isinstance(network, (networks.Columns, networks.PatchEncoder)):
+    if isinstance(network, (networks.Columns, networks.GridEncoder, networks.PatchEncoder)):
         return network, []
     if isinstance(network, networks.UnitEncoder):
         network.check(schema.n_entries, n_outputs)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
-from narrows import bottlenecks
+from narrows import bottlenecks, likelihoods, networks
 from narrows.data import Schema
 from narrows.objectives import WeightedObjective
 from narrows.params import Integer, OneOf, Real, Satisfies, either
 from narrows.recipes.assemble import assemble, label_terms
 from narrows.recipes.fields import Components, Conditional, Hidden, KLWarmup, LabelWeight, Likelihood, Network
 from narrows.recipes.registry import Parts, register
+from narrows.training import Choice
 
 _GROUP_SIZE, _N_CATEGORIES = 4, 10  # what "auto" aims at
 
@@ -57,6 +58,55 @@ def vqvae(
         hidden=hidden,
         likelihood=likelihood,
     )
+
+
+@register(purpose="discrete", is_visual=True)
+def vqvae2(
+    schema: Schema,
+    n_components: Annotated[
+        int, Integer(2), "number of components: `group_size` for each place of the grids; a multiple of 5 in most cases"
+    ] = 40,
+    *,
+    n_codes: Annotated[int, Integer(2), "number of learned vectors of each grid; each place is one of them"] = 256,
+    n_levels: Annotated[int, Integer(1), "number of grids, from coarse to fine"] = 2,
+    group_size: Annotated[
+        int | Literal["auto"],
+        either(Integer(1), OneOf(("auto",))),
+        "number of components of a place; 'auto' is the largest number up to 4 that gives grids, or the next one",
+    ] = "auto",
+    commitment: Commitment = 0.25,
+    width: Annotated[int, Integer(1), "channels of the networks at the full size of the image"] = 16,
+    likelihood: Likelihood = "auto",
+) -> Parts:
+    """A VQ-VAE with two grids of vectors: the coarse one holds the whole image, and the fine one what that leaves open.
+
+    The grids have the sizes of the image after some halvings. So a code has a number for each place, and a fitted
+    sampler (`fit_sampler(X, "autoregressive")`) draws those of the coarse grid first, then the fine ones given these.
+
+    Razavi, van den Oord and Vinyals, Generating diverse high-fidelity images with VQ-VAE-2 (2019),
+    https://arxiv.org/abs/1906.00446.
+
+    Raises
+    ------
+    ValueError
+        If the examples are not images, or no grids of such images have `n_components` in all.
+    """
+    if schema.kind != "image" or schema.is_series:
+        raise ValueError(
+            f"VQVAE2 needs images, (n, h, w) or (n, h, w, c). Got {schema.describe()}: use VQVAE for other data."
+        )
+    grids = _choose_grids(schema, n_components, n_levels, group_size)
+    shape = likelihoods.choose(likelihood, schema)[0].params_shape(schema.shape)
+    parts = assemble(
+        schema,
+        bottlenecks.GridQuantizer(grids, n_codes),
+        WeightedObjective({"commitment": commitment}),
+        network=(networks.GridEncoder(schema, grids, width), networks.GridDecoder(shape, grids, width)),
+        hidden=(),
+        likelihood=likelihood,
+    )
+    reason = f"{n_components} components are {grids.length} at each of {sum(grids.n_places)} places"
+    return parts._replace(choices=(*parts.choices, Choice("grids", str(grids), reason)))
 
 
 @register(purpose="discrete")
@@ -235,3 +285,23 @@ def jointvae(
 def _divisors(n: int, most: int) -> list[int]:
     """Return the divisors of n, from 1 to at most `most`."""
     return [divisor for divisor in range(1, min(n, most) + 1) if n % divisor == 0]
+
+
+def _choose_grids(schema: Schema, n_components: int, n_levels: int, group_size: int | str) -> networks.Grids:
+    """Return grids of `n_components` in all: of several, those with the largest vectors up to `_GROUP_SIZE`."""
+    _, height, width = schema.shape
+    n_places = [(sum(r * c for r, c in sizes), sizes) for sizes in networks.find_grids(height, width, n_levels)]
+    lengths = [(n_components // n, sizes) for n, sizes in n_places if n_components % n == 0]
+    if group_size != "auto":
+        lengths = [(length, sizes) for length, sizes in lengths if length == group_size]
+    if not lengths:
+        each = "" if group_size == "auto" else f"{group_size} times "
+        found = ", ".join(f"{n} ({networks.Grids(sizes, 1)})" for n, sizes in n_places) or "none"
+        raise ValueError(
+            f"The `n_components` parameter of VQVAE2 must be {each}{'a multiple of ' if not each else ''}the number of "
+            f"places of {n_levels} grids of images of {height} x {width} pixels, which is one of: {found}. Got "
+            f"{n_components} instead."
+        )
+    small = [pair for pair in lengths if pair[0] <= _GROUP_SIZE]
+    length, sizes = max(small) if small else min(lengths)
+    return networks.Grids(sizes, length)

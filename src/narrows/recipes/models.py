@@ -190,7 +190,7 @@ def sae(
         If `k` or `prefixes` exceeds `n_components`, there is a skip, but no targets, or `network` names a decoder: SAE
         needs a dictionary, or your own module.
     """
-    del scale, center  # the schema has them already
+    del center  # the schema has it already, and the other scales
     code, objective, choices = make_code(
         sparsity,
         n_components,
@@ -204,7 +204,7 @@ def sae(
         aux_weight=aux_weight,
     )
     parts = assemble_dictionary(
-        schema, code, objective, network=network, hidden=hidden, likelihood=likelihood, k=k, skip=skip
+        schema, code, objective, network=network, hidden=hidden, likelihood=likelihood, k=k, skip=skip, scale=scale
     )
     return parts._replace(choices=(*choices, *parts.choices))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from narrows.recipes.discrete import vqvae
-from narrows.recipes.models import vae
+from narrows.recipes.models import sae, vae
 from narrows.recipes.registry import preset
 from narrows.recipes.regularized import rae, wae
 
@@ -161,4 +161,22 @@ def pqvae() -> None:
     Jegou, Douze and Schmid, Product quantization for nearest neighbor search (2011),
     https://doi.org/10.1109/TPAMI.2010.57; in an autoencoder: Wu and Flierl, Learning product codebooks using
     vector-quantized autoencoders for image retrieval (2018), https://arxiv.org/abs/1807.04629.
+    """
+
+
+@preset(
+    sae,
+    purpose="sparse",
+    defaults={"sparsity": "batchtopk", "scale": "layer"},
+    without=("skip", "rate"),
+    is_layered=True,
+)
+def crosscoder() -> None:
+    """A sparse dictionary of several layers, or of several models: one code explains the activations of all of them.
+
+        x_l' = b_l + sum_j f_j d_jl        units are counted and selected by f_j sum_l |d_jl|
+
+    Lindsey, Templeton, Marcus, Conerly, Batson and Olah, Sparse crosscoders for cross-layer features and model diffing
+    (2024), https://transformer-circuits.pub/2024/crosscoders/index.html, sparsity "l1"; Minder et al., Overcoming
+    sparsity artifacts in crosscoders to interpret chat-tuning (2025), https://arxiv.org/abs/2504.02922, "batchtopk".
     """

@@ -10,7 +10,7 @@ import functools
 import inspect
 import warnings
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from importlib.metadata import entry_points
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar, overload
@@ -38,6 +38,7 @@ PURPOSES: Mapping[str, str] = MappingProxyType(
         "": "Others",
     }
 )
+_PLAIN = ("ae", "vae", "iwae", "betavae", "vqvae", "svae")  # of which the others of their purposes are variants
 
 
 class Parts(NamedTuple):
@@ -65,6 +66,8 @@ class Recipe:
     pace : length of the training where the user leaves it open; None for the common one.
     purpose : key of `PURPOSES`, under which it is listed.
     is_visual : True if its models take images only.
+    is_layered : True if rows with two axes are activations of several layers (layers x width), not images.
+    fixed : values of the parameters of another recipe that a preset of it does not have.
     """
 
     name: str
@@ -74,6 +77,8 @@ class Recipe:
     pace: Pace | None = None
     purpose: str = ""
     is_visual: bool = False
+    is_layered: bool = False
+    fixed: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def summary(self) -> str:
@@ -140,6 +145,7 @@ def register(
     pace: Pace | None = None,
     purpose: str = "",
     is_visual: bool = False,
+    is_layered: bool = False,
 ) -> Callable[[_Make], _Make]: ...
 def register(
     make: _Make | None = None,
@@ -149,6 +155,7 @@ def register(
     pace: Pace | None = None,
     purpose: str = "",
     is_visual: bool = False,
+    is_layered: bool = False,
 ) -> _Make | Callable[[_Make], _Make]:
     """Add a recipe to the registry, under its function's name, and return the function.
 
@@ -162,6 +169,8 @@ def register(
     pace : length of the training where the user leaves it open; None for the common one.
     purpose : key of `PURPOSES`, under which `narrows recipes` lists it.
     is_visual : True if its models take images only.
+    is_layered : True if rows with two axes are activations of several layers (layers x width), not images. Those of
+        one layer have one axis.
 
     Raises
     ------
@@ -177,6 +186,7 @@ def register(
             pace=pace,
             purpose=purpose,
             is_visual=is_visual,
+            is_layered=is_layered,
         )
     if purpose not in PURPOSES:
         raise ValueError(
@@ -189,7 +199,7 @@ def register(
             f"The recipe {name!r} of {make.__module__} has the same name as a recipe of {known.make.__module__}. "
             "Rename it."
         )
-    RECIPES[name] = Recipe(name, make, allows_gaps, is_tabular, pace, purpose, is_visual)
+    RECIPES[name] = Recipe(name, make, allows_gaps, is_tabular, pace, purpose, is_visual, is_layered)
     return make
 
 
@@ -200,6 +210,7 @@ def preset(
     defaults: Mapping[str, Any] = MappingProxyType({}),
     fixed: Mapping[str, Any] = MappingProxyType({}),
     without: Collection[str] = (),
+    is_layered: bool = False,
 ) -> Callable[[Callable[[], None]], Callable[..., Parts]]:
     """Return a decorator that registers a recipe as another recipe with other values.
 
@@ -212,6 +223,7 @@ def preset(
     defaults : default values that differ from those of `base`.
     fixed : values that cannot be changed. These parameters are no parameters of the new recipe.
     without : further parameters that the new recipe does not have; they keep the defaults of `base`.
+    is_layered : True if it takes activations of several layers (n, layers, width), where `base` does not.
 
     Raises
     ------
@@ -258,8 +270,12 @@ def preset(
             pace=recipe.pace,
             purpose=purpose,
             is_visual=recipe.is_visual,
+            is_layered=is_layered or recipe.is_layered,
         )
-        return decorator(make)
+        decorator(make)
+        kept_defaults = {name: inspect.signature(base).parameters[name].default for name in without}
+        RECIPES[make.__name__] = replace(RECIPES[make.__name__], fixed={**kept_defaults, **fixed})
+        return make
 
     return decorate
 
@@ -291,9 +307,14 @@ def get(name: str) -> Recipe:
 
 
 def available() -> dict[str, Recipe]:
-    """Return all recipes by name: from narrows, from installed packages, and from the user."""
+    """Return all recipes by name: from narrows, from installed packages, and from the user.
+
+    They are in the order of their purposes, the plain one of each purpose first, and the others by name.
+    """
     _load_installed()
-    return RECIPES
+    purposes = list(PURPOSES)
+    listed = sorted(RECIPES.values(), key=lambda r: (purposes.index(r.purpose), r.name not in _PLAIN, r.name))
+    return {recipe.name: recipe for recipe in listed}
 
 
 @functools.cache

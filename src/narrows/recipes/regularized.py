@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from narrows import bottlenecks
 from narrows.data import Schema
@@ -17,9 +17,10 @@ from narrows.objectives import (
     EncoderJacobian,
     NestedDropout,
     SampledTotalCorrelation,
+    TotalCorrelation,
     WeightedObjective,
 )
-from narrows.params import OneOf, Real
+from narrows.params import OneOf, Real, either
 from narrows.recipes.assemble import assemble, label_terms
 from narrows.recipes.fields import (
     Components,
@@ -72,6 +73,35 @@ def betatcvae(
 
 
 @register(purpose="disentangle")
+def factorvae(
+    schema: Schema,
+    n_components: Components = 2,
+    *,
+    tc_weight: Annotated[
+        float, Real(0), "weight of the total correlation, which is added to the KL; gamma in the paper"
+    ] = 6.0,
+    kl_warmup: Annotated[float, Real(0, 0.7), "share of the training in which both weights grow from 0"] = 0.1,
+    network: Network = "auto",
+    hidden: Hidden = "auto",
+    likelihood: Likelihood = "auto",
+    start: Start = "pca",
+) -> Parts:
+    """A VAE with independent components: a discriminator detects dependence, which the loss then reduces.
+
+    Kim and Mnih, Disentangling by factorising (2018), https://arxiv.org/abs/1802.05983.
+    """
+    return assemble(
+        schema,
+        bottlenecks.Gaussian(n_components),
+        WeightedObjective({"kl": 1.0, "tc": tc_weight}, warmup=kl_warmup, costs=(TotalCorrelation(n_components),)),
+        network=network,
+        hidden=hidden,
+        likelihood=likelihood,
+        start=start,
+    )
+
+
+@register(purpose="disentangle")
 def dipvae(
     schema: Schema,
     n_components: Components = 2,
@@ -83,8 +113,11 @@ def dipvae(
     ] = "draws",
     dip_weight: Annotated[float, Real(0), "weight of the squared covariances; lambda_od in the paper"] = 10.0,
     diagonal_weight: Annotated[
-        float, Real(0), "weight of the squared differences of the variances from 1, relative to the covariances"
-    ] = 1.0,
+        float | Literal["auto"],
+        either(Real(0), OneOf(("auto",))),
+        "weight of the squared differences of the variances from 1, relative to the covariances; 'auto' is that of the "
+        "paper, 10 for 'means' and 1 for 'draws'",
+    ] = "auto",
     kl_warmup: Warmup = 0.1,
     conditional: Conditional = False,
     label_weight: LabelWeight = 10.0,
@@ -100,7 +133,9 @@ def dipvae(
     """
     frequencies, label_weights = label_terms(schema, conditional, label_weight, kl_weight=1.0)
     weights = {"kl": 1.0, "dip": dip_weight, **label_weights}
-    cost = CovariancePenalty(covariance == "draws", diagonal_weight)
+    of_draws = covariance == "draws"
+    diagonal = (1.0 if of_draws else 10.0) if isinstance(diagonal_weight, str) else diagonal_weight
+    cost = CovariancePenalty(of_draws, diagonal)
     return assemble(
         schema,
         bottlenecks.Gaussian(n_components),
@@ -221,7 +256,9 @@ def rae(
     *,
     code_weight: Annotated[float, Real(0), "weight of half the squared length of a code"] = 0.1,
     slope_weight: Annotated[
-        float, Real(0), "weight of the squared slope of the decoder; 0 leaves that to the weight decay (RAE-L2)"
+        float,
+        Real(0),
+        "weight of the squared slope of the decoder, in standardised units; 0 leaves it to the weight decay (RAE-L2)",
     ] = 0.0,
     conditional: Conditional = False,
     label_weight: LabelWeight = 10.0,
@@ -239,7 +276,7 @@ def rae(
     costs: tuple[Cost, ...] = (CodeNorm(),)
     weights["norm"] = code_weight
     if slope_weight > 0:
-        costs, weights["slope"] = (*costs, DecoderJacobian()), slope_weight
+        costs, weights["slope"] = (*costs, DecoderJacobian(schema)), slope_weight
     return assemble(
         schema,
         bottlenecks.Plain(n_components),
@@ -257,7 +294,7 @@ def contractiveae(
     schema: Schema,
     n_components: Components = 2,
     *,
-    contraction: Annotated[float, Real(0), "weight of the squared slope of the encoder"] = 0.1,
+    contraction: Annotated[float, Real(0), "weight of the squared slope of the encoder, in standardised units"] = 0.1,
     network: Network = "auto",
     hidden: Hidden = "auto",
     likelihood: Likelihood = "auto",

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from narrows import bottlenecks, likelihoods, networks
-from narrows.data import CENTERS, SCALES, Schema, target_of
+from narrows.data import CENTERS, SCALES, Scaling, Schema, target_of
 from narrows.objectives import GateReconstruction, Prefixes, WeightedObjective
 from narrows.params import BOOL, LAYER_WIDTHS, Integer, OneOf, Real, either
 from narrows.recipes.assemble import assemble
@@ -55,7 +55,8 @@ Scale = Annotated[
     str,
     OneOf(SCALES),
     "what real-valued vectors are divided by: 'column' (the deviation of each column), 'all' (the root of their "
-    "mean variance) or 'none'",
+    "mean variance), 'layer' (the same for each layer of a crosscoder), 'none'; or 'layer_norm' (each row by its own "
+    "mean and deviation, and its reconstruction back)",
 ]
 Center = Annotated[
     str, OneOf(CENTERS), "what is subtracted from real-valued vectors: their 'mean', or the geometric 'median'"
@@ -140,13 +141,15 @@ def assemble_dictionary(
     likelihood: str,
     k: int | Literal["auto"],
     skip: bool,
+    scale: str,
 ) -> Parts:
     """Build an encoder and a dictionary around a sparse code; a linear encoder starts as the dictionary's transpose.
 
     Raises
     ------
     ValueError
-        If `network` names a decoder, or there is a skip, but no targets.
+        If `network` names a decoder, there is a skip, but no targets, or a layer norm beside targets, hidden layers or
+        a network of the user.
     """
     first, second = networks.split_pair(network)
     if isinstance(second, str) and second not in ("auto", first):
@@ -157,7 +160,14 @@ def assemble_dictionary(
     if skip and target is schema:
         raise ValueError("skip=True of SAE needs targets: fit(X, Y). Without them X itself would be all of the output.")
     shape = likelihoods.choose(likelihood, target)[0].params_shape(target.shape)
-    dictionary = networks.Dictionary(shape, code.n_components) if isinstance(second, str) else second
+    scaling: Scaling = "layer_norm" if scale == "layer_norm" else "none"
+    if scaling != "none":
+        is_linear = not hidden and isinstance(first, str) and isinstance(second, str)
+        is_plain = is_linear and target is schema and shape == schema.shape
+        first = _scaled_encoder(schema, code, scaling, is_plain=is_plain)
+    dictionary = second
+    if isinstance(second, str):
+        dictionary = networks.Dictionary(shape, code.n_components, target.n_layers, target.n_entries, scaling)
     parts = assemble(
         schema,
         code,
@@ -170,15 +180,34 @@ def assemble_dictionary(
     if skip:
         parts.model.skip = networks.LinearSkip(schema, shape)
     standardize = getattr(parts.model.encoder, "standardize", None)
-    if isinstance(dictionary, networks.Dictionary) and isinstance(standardize, networks.Standardize):
+    is_ours = scaling != "none" or isinstance(standardize, networks.Standardize)
+    if isinstance(dictionary, networks.Dictionary) and is_ours:
         if target is schema:
-            dictionary.start_encoder(parts.model.encoder, standardize.n_shared)
+            n_shared = schema.n_entries if standardize is None else standardize.n_shared
+            dictionary.start_encoder(parts.model.encoder, n_shared)
             if schema.kind == "vector" and schema.support == "real":
                 _shorten(dictionary, parts.model.encoder, code.start_lengths)
         else:
             _start_with_unit_rows(parts.model.encoder)
         _start_thresholds(code, parts.model.encoder, k)
     return parts
+
+
+def _scaled_encoder(
+    schema: Schema, code: bottlenecks.Sparse, scaling: Scaling, *, is_plain: bool
+) -> networks.UnitEncoder:
+    """Return a linear encoder that scales each example and subtracts the mean of scaled examples, which stays."""
+    if not is_plain:
+        raise ValueError(
+            f"scale={scaling!r} of SAE needs a linear encoder and a dictionary of X itself: no targets, hidden=(), "
+            "network='auto', and a likelihood with one number for each entry, such as 'gaussian'."
+        )
+    encoder = networks.UnitEncoder(schema.n_entries, code.n_inputs, scaling=scaling, has_shift=True)
+    assert encoder.shift is not None
+    with torch.no_grad():
+        encoder.shift.copy_(torch.tensor(schema.mean))
+    encoder.shift.requires_grad_(False)
+    return encoder
 
 
 def _shorten(dictionary: networks.Dictionary, encoder: nn.Module, lengths: tuple[float, float]) -> None:

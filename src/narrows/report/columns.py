@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from narrows.data import Column
+from narrows.likelihoods import name_likelihood
 from narrows.params import counted
 from narrows.plots.cells import format_constant, format_level, format_range, format_value
 from narrows.plots.drawing import format_number
@@ -74,12 +75,14 @@ def _row(column: Column, position: int | None, view: TableView | None) -> str:
     """Return a line of the table."""
     name = str(column.name)
     values, note = _values(column)
+    atom = "" if column.atom is None else format_value(column, column.atom)
+    likelihood = name_likelihood(column, atom) if column.is_used else ""
     cells = [
         f'<th scope="row" title="{escape(name)}">{breakable(shorten(name, _LONGEST))}</th>',
         f"<td>{escape(column.kind.replace('_', '-'))}<small>{escape(column.reason)}</small></td>",
         f"<td>{escape(values)}<small>{escape(note)}</small></td>",
         f"<td>{percent(column.gaps) if column.gaps else ''}</td>",
-        f"<td>{escape(likelihood_name(column))}</td>",
+        f"<td>{escape(likelihood)}</td>",
     ]
     if view is not None:
         cells += _measured(view, position)
@@ -117,20 +120,6 @@ def _values(column: Column) -> tuple[str, str]:
         return "", "not used"
     atom = column.atom
     return format_range(column), "" if atom is None else f"{column.atom_share:.0%} are {format_value(column, atom)}"
-
-
-def likelihood_name(column: Column) -> str:
-    """Return the distribution that the model gives a column; '' if it does not see the column."""
-    if not column.is_used:
-        return ""
-    if column.has_levels:
-        return "categorical"
-    if column.bins:
-        return f"categorical, {len(column.bins)} bins or values"
-    if column.kind == "count":
-        return "negative binomial"
-    gaussian = "Gaussian of the asinh" if column.kind == "heavy_tailed" else "Gaussian"
-    return gaussian if column.atom is None else f"{gaussian}, or {format_value(column, column.atom)}"
 
 
 def listing(heads: Sequence[str], rows: Sequence[str], label: str) -> str:

@@ -51,7 +51,7 @@ def draw_sample(model: FittedModel, X: Any, y: Any, most: int, seed: int) -> Sam
     generator = np.random.default_rng(seed)
     table = model.schema_.table if model.schema_.kind == "table" else None
     encode = None if table is None else functools.partial(table.encode, owner=owner)
-    columns, has_tokens = None if names is None else [str(name) for name in names], model.schema_.kind != "image"
+    columns, has_tokens = None if names is None else [str(name) for name in names], model.schema_.takes_tokens
     source = streams.open_source(X, owner, columns, encode, has_tokens)
     n = len(X) if source is None else source.n
     y = content.column_or_labels(y, X)

@@ -279,10 +279,8 @@ def units(display: Display, *, n_experts: int = 12) -> Section:
     if not n_dead:
         caption = f"No unit is dead: each fired for some of these {len(display.rows):,} {display.noun}s."
     best = {unit: inspection.top_rows(unit, 6) for unit in order[:n_experts].tolist()}
-    title, code = (
-        "A dictionary of parts",
-        "model.plot.units(X)  # or model.active_units(X), model.top_examples(X, unit=0)",
-    )
+    title = "A dictionary of parts"
+    code = "model.plot.units(X)  # or model.active_units(X), model.top_examples(X, unit=0)"
     intro = (
         f"The sparse code has {len(rate)} units. On average {rate.sum():.3g} are active for an example, so each unit "
         "learns one part. Its direction is what it adds to the reconstruction: blue adds, orange removes."
@@ -291,8 +289,8 @@ def units(display: Display, *, n_experts: int = 12) -> Section:
         ax = display.plots.units(display.inspection.X, n_units=n_experts)
         figure = chart(ax, "What the busiest units add to each column", "units-chart", caption)
         cards = "".join(
-            f"<li><div><h3>Unit {unit}</h3><p>fires for {rate[unit]:.1%}{escape(_common_label(display, rows))}</p>"
-            f"<p>{escape(described)}</p></div></li>"
+            f"<li><div><h3>{escape(inspection.title_unit(unit))}</h3><p>fires for {rate[unit]:.1%}"
+            f"{escape(_common_label(display, rows))}</p><p>{escape(described)}</p></div></li>"
             for (unit, rows), described in zip(best.items(), _unit_texts(display, best), strict=True)
             if len(rows)
         )
@@ -300,13 +298,14 @@ def units(display: Display, *, n_experts: int = 12) -> Section:
     directions = inspection.unit_directions[:, 0]
     wall = "".join(
         f"<li{' class=dead' if rate[unit] == 0 else ''}>"
-        + picture(as_signed_ink(directions[unit]), hint=f"unit {unit}, fires for {rate[unit]:.1%}")
+        + picture(as_signed_ink(directions[unit]), hint=f"{inspection.title_unit(unit)}, fires for {rate[unit]:.1%}")
         + f'<i style="width:{100 * rate[unit] / max(rate.max(), 1e-12):.0f}%"></i></li>'
         for unit in order[:_WALL]
     )
     cards = "".join(
-        f"<li>{picture(as_signed_ink(directions[unit]), f'direction of unit {unit}')}<div><h3>Unit {unit}</h3>"
-        f"<p>fires for {rate[unit]:.0%}{escape(_common_label(display, rows))}</p>"
+        f"<li>{picture(as_signed_ink(directions[unit]), f'direction of unit {unit}')}<div>"
+        f"<h3>{escape(inspection.title_unit(unit))}</h3><p>fires for {rate[unit]:.0%}"
+        f"{escape(_common_label(display, rows))}</p>"
         f"{pictures(display.pictures(display.rows[rows]), f'pictures for which unit {unit} fires most')}</div></li>"
         for unit, rows in best.items()
     )

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from narrows.estimators import SAE
+from narrows.estimators import UnitEstimator
 from narrows.estimators.sources import open_rows
 from narrows.estimators.units import UnitSurvey, nearest_units, unit_directions
 from narrows.params import Integer, Parameter, counted
@@ -22,13 +22,14 @@ from narrows.report.page import escape
 _SHOWN = 24  # units that are shown without scripts
 _LONGEST = 300  # characters of a text on the page
 _SIMILAR = 5
+_LIVES = 0.1  # share of its norms in a layer from which a unit lives there
 _BARS, _LOWEST = 24, -6  # bars of the chart of densities, and the exponent of ten of its lowest one
 
 Namer = Callable[[int, list[str]], str]
 
 
 def write_units(
-    model: SAE,
+    model: UnitEstimator,
     X: Any,
     path: str | os.PathLike[str],
     *,
@@ -42,13 +43,15 @@ def write_units(
 
     Parameters
     ----------
-    model : a fitted SAE, or a dictionary that `load_dictionary` has loaded.
+    model : a fitted SAE or crosscoder, or a dictionary that `load_dictionary` has loaded.
     X : examples, which may be larger than memory, as for `SAE.survey_units`.
     path : file to write.
     texts : one text for each example, such as a document or a token; None for numbers of examples.
     context : number of texts before and after each one that are shown with it, for tokens that follow each other.
     n : largest number of examples for each unit.
-    name_unit : function from the number of a unit and the texts of its top examples to a short name; None for no names.
+    name_unit : function from the number of a unit and the texts of its top examples to a short name; None names
+        those of a crosscoder by their layers, and others not. Units in `model.unit_names_` keep the names that they
+        have there.
     title : title of the page.
 
     Raises
@@ -68,7 +71,7 @@ def write_units(
     >>> write_units(model, X[:60], "units.html").name  # doctest: +SKIP
     'units.html'
     """
-    if not isinstance(model, SAE) or not hasattr(model, "offset_"):
+    if not isinstance(model, UnitEstimator) or not hasattr(model, "offset_"):
         raise TypeError(f"write_units takes a fitted SAE. Got {type(model).__name__}.")
     Parameter("context", 0, Integer(0), "").check("write_units", context)
     path = Path(path).expanduser()
@@ -79,11 +82,13 @@ def write_units(
     survey = model.survey_units(source, n)
     _check_texts(texts, survey.n_examples)
     nearest, cosines = nearest_units(unit_directions(model.module()), _SIMILAR)
-    names = [""] * len(survey.rows)
+    own_names = getattr(model, "unit_names_", {})
+    names = [own_names.get(unit) or name for unit, name in enumerate(_name_layers(model))]
     if name_unit is not None:
         for unit in np.flatnonzero(survey.density > 0).tolist():
             rows = survey.top(unit).tolist()
-            names[unit] = str(name_unit(unit, [str(texts[row]) if texts is not None else str(row) for row in rows]))
+            best = [str(texts[row]) if texts is not None else str(row) for row in rows]
+            names[unit] = own_names.get(unit) or str(name_unit(unit, best))
     shown = sorted({int(row) for row in survey.rows.ravel() if row >= 0})
     windows = {row: _window(texts, row, context) for row in shown}
     title = title or f"The units of this {type(model).__name__}"
@@ -97,6 +102,19 @@ def write_units(
         assets=("units.css", "units.js"),
     )
     return path
+
+
+def _name_layers(model: UnitEstimator) -> list[str]:
+    """Return where each unit of a crosscoder lives, such as 'layer 2' or 'layer 1 62%, layer 3 35%' of its norms."""
+    shares = getattr(model, "layer_shares_", None)  # not with a decoder of the user
+    if shares is None or shares.shape[1] == 1:
+        return [""] * model.n_components
+    names = []
+    for unit in shares:
+        layers = [layer for layer in np.argsort(-unit, kind="stable").tolist() if unit[layer] >= _LIVES]
+        is_single = len(layers) == 1
+        names.append(", ".join(f"layer {i + 1}" + ("" if is_single else f" {unit[i]:.0%}") for i in layers))
+    return names
 
 
 def _check_texts(texts: Sequence[str] | None, n: int | None) -> None:
@@ -146,7 +164,7 @@ def _rounded(values: np.ndarray) -> list[float]:
     return [float(f"{value:.4g}") for value in values.tolist()]
 
 
-def _head(title: str, model: SAE, survey: UnitSurvey) -> str:
+def _head(title: str, model: UnitEstimator, survey: UnitSurvey) -> str:
     source = getattr(model, "source_", {})
     names = ("model_name", "hook_name", "license")
     known = [f"{name.replace('_', ' ')} {source[name]}" for name in names if source.get(name)]

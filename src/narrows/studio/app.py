@@ -22,8 +22,10 @@ from narrows.studio.images import BadFile
 from narrows.studio.jobs import Jobs
 from narrows.studio.routes import (
     clean,
+    compare,
     data,
     dials,
+    export,
     fill,
     map,
     models,
@@ -74,7 +76,23 @@ def create_app(
     app.state.session, app.state.decoder, app.state.decode_sockets = session, Decoder(), set()
     app.state.jobs = Jobs(session, upload_bytes)
     app.state.is_stopping = lambda: False  # the server sets it, so that event streams end
-    parts = (state, dials, fill, data, map, clean, units, outliers, search, uploads, train, models, report)
+    parts = (
+        state,
+        dials,
+        fill,
+        data,
+        map,
+        clean,
+        units,
+        outliers,
+        search,
+        uploads,
+        train,
+        models,
+        export,
+        compare,
+        report,
+    )
     for part in parts:
         app.include_router(part.router)
     static = Path(str(resources.files("narrows.studio"))) / "static"

@@ -91,6 +91,9 @@ def name_columns(schema: Schema) -> list[str] | None:
         return [f"channel {i + 1}" for i in range(series_shape(schema)[1])]
     if schema.kind == "image":
         return None
+    if schema.n_layers > 1:
+        layers, columns = schema.user_shape
+        return [f"layer {layer + 1}, column {i + 1}" for layer in range(layers) for i in range(columns)]
     return [str(n) for n in schema.columns] if schema.columns else [f"column {i + 1}" for i in range(schema.n_entries)]
 
 

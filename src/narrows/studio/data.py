@@ -77,6 +77,12 @@ class Colour:
             return None
         return format_date(float(value)) if self.is_date else f"{value:.6g}"
 
+    def to_cells(self) -> np.ndarray:
+        """Return the values as a column of a file, (n,): numbers, NaN if missing, or text, None if missing."""
+        if self.categories is None and not self.is_date:
+            return self.values
+        return np.array([self.to_text(row) for row in range(len(self.values))], dtype=object)
+
     def to_floats(self) -> np.ndarray:
         """Return the numbers or the indices of the categories: (n,) float32, NaN if missing."""
         if self.categories is None:

@@ -54,6 +54,7 @@ def compare_numbers(schema: Schema, displayed: np.ndarray) -> list[list[Effect]]
         them: first, second, first, second, ...
     """
     columns = describe_columns(schema) or []
+    displayed = displayed if schema.is_series else displayed.reshape(len(displayed), -1)  # layers follow each other
     scaled, numbers = displayed.astype(np.float64), displayed.astype(np.float64)
     spread = np.array([column.scale * column.std for column in columns])
     if schema.support == "count":

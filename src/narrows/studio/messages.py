@@ -138,13 +138,20 @@ class DataState(BaseModel):
 
 
 class ModelEntry(BaseModel):
-    """A model of this session."""
+    """A model of this session.
+
+    `path` is its folder, if it has one. `trained_here` is true if the folder goes when the model is deleted.
+    """
 
     id: str
     name: str
     recipe: str
     current: bool
     saved: bool
+    data: str | None
+    n_components: int
+    path: str | None
+    trained_here: bool
 
 
 class DatasetEntry(BaseModel):
@@ -182,7 +189,7 @@ class Limits(BaseModel):
 
 
 class State(BaseModel):
-    """Everything that the page needs at its start."""
+    """Everything that the page needs at its start. `keeps` is true if models are kept when the studio stops."""
 
     version: int
     instance: str
@@ -190,7 +197,9 @@ class State(BaseModel):
     model: ModelState | None
     data: DataState | None
     training: str | None
+    keeps: bool
     models: list[ModelEntry]
+    deleted: list[ModelEntry]
     datasets: list[DatasetEntry]
     recipes: list[RecipeEntry]
     limits: Limits

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from narrows import storage
 from narrows.data import is_frame
 from narrows.data.files import Dataset
 from narrows.data.images import class_names
@@ -78,7 +79,8 @@ def serve(
                 )
             fitted = load(model)
             examples = None if data is None else prepare_data(data, labels, fitted, source)
-            session.open(fitted, examples, name=model.resolve().name, path=model, is_saved=True)
+            name = storage.read_notes(model).name or model.resolve().name
+            session.open(fitted, examples, name=name, path=model, is_saved=True)
         run(session, host=host, port=port, browser=browser)
     finally:
         session.close()

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import secrets
+import shutil
 import tempfile
 import threading
+from dataclasses import replace
 from pathlib import Path
 
+from narrows import storage
 from narrows.estimators.base import Estimator
 from narrows.studio.compute_lock import ComputeLock
 from narrows.studio.data import Data
 from narrows.studio.view import View
 
-_MAX_VIEWS = 20
+_MAX_VIEWS, _MAX_DELETED = 20, 5
 
 
 class Session:
@@ -28,6 +31,7 @@ class Session:
     version : number that grows whenever another view is shown.
     current : the view that is shown, or None.
     views : views of this session by id, the oldest first.
+    deleted : views that were deleted and can be restored, the oldest first.
     """
 
     def __init__(self, keep: Path | None = None) -> None:
@@ -36,6 +40,8 @@ class Session:
         self.version = 0
         self.current: View | None = None
         self.views: dict[str, View] = {}
+        self.deleted: dict[str, View] = {}
+        self._doomed: set[Path] = set()
         self.keep = keep
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
         self._lock = threading.Lock()
@@ -55,6 +61,15 @@ class Session:
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
+    def list_kept(self) -> list[Path]:
+        """Return the folders of models in `keep` that are neither open nor deleted, by name."""
+        if self.keep is None or not self.keep.is_dir():
+            return []
+        views = [*self.views.values(), *self.deleted.values()]
+        known = {view.path.resolve() for view in views if view.path} | {path.resolve() for path in self._doomed}
+        folders = sorted(path.parent for path in self.keep.glob(f"*/{storage.RECIPE}"))
+        return [folder for folder in folders if folder.resolve() not in known]
+
     def open(
         self, model: Estimator, data: Data | None, *, name: str, path: Path | None = None, is_saved: bool = False
     ) -> View:
@@ -73,8 +88,58 @@ class Session:
             self.current = view
             self.version += 1
 
+    def rename(self, view: View, name: str) -> None:
+        """Give a model another name, which is kept in its folder. The folder keeps its own name.
+
+        Raises
+        ------
+        OSError
+            If nothing can be written to the folder; the model then keeps its name.
+        """
+        if view.path is not None:
+            storage.write_notes(view.path, replace(storage.read_notes(view.path), name=name))
+        view.name = name
+
+    def has_made(self, view: View) -> bool:
+        """True if the view's model was trained here, so that its folder goes when it is deleted."""
+        return view.path is not None and view.job is not None and view.path.parent == self.models
+
+    def delete(self, view: View) -> None:
+        """Take a view out of the list. The folder of a model that was trained here is deleted when the studio stops.
+
+        Until then the last few views can be restored. Folders of other models are left alone.
+
+        Raises
+        ------
+        ValueError
+            If the view is the one that is shown.
+        """
+        with self._lock:
+            if view is self.current:
+                raise ValueError(f"{view.name} is open, so it is not deleted. Open another model first.")
+            del self.views[view.id]
+            self.deleted[view.id] = view
+            n_old = len(self.deleted) - _MAX_DELETED
+            old = [self.deleted.pop(next(iter(self.deleted))) for _ in range(n_old)]
+        for dropped in old:
+            self._doom(dropped)
+
+    def restore(self, view: View) -> None:
+        """Put a deleted view back into the list."""
+        with self._lock:
+            self.deleted.pop(view.id, None)
+            self.views[view.id] = view
+
+    def _doom(self, view: View) -> None:
+        if self.has_made(view) and view.path is not None:
+            self._doomed.add(view.path)
+
     def close(self) -> None:
-        """Remove the temporary files."""
+        """Remove the temporary files, and the folders of deleted models that were trained here."""
+        for view in self.deleted.values():
+            self._doom(view)
+        for folder in self._doomed:
+            shutil.rmtree(folder, ignore_errors=True)
         if self._temporary is not None:
             self._temporary.cleanup()
             self._temporary = None

@@ -18,12 +18,13 @@ from torch import Tensor
 from narrows.data import EncodedRows, as_dense, spaced_indices, take_rows
 from narrows.estimators.base import Estimator
 from narrows.estimators.seen_rows import say_seen
-from narrows.evaluation.inspection import Axes, Inspection, Units
+from narrows.evaluation.inspection import Axes, Inspection
 from narrows.evaluation.scores import entry_costs, usual_costs
 from narrows.studio import cells, effects, pictures
 from narrows.studio.compute_lock import ComputeLock
 from narrows.studio.data import MAX_SHOWN_ROWS, Colour, Data
 from narrows.studio.dials import Description, Dial, make_dials
+from narrows.studio.dictionary import Dictionary
 from narrows.studio.filling import Form
 from narrows.tasks.search import Index
 
@@ -31,7 +32,6 @@ _BLOCK = 1024  # rows computed while the lock is held once
 _MAX_CODE_NUMBERS = 1 << 26  # numbers in the codes of all rows
 _MAX_COST_ROWS, _MAX_COSTS = 2_000, 1 << 24  # rows for the usual costs, and entries in all of them
 _MAX_REPORT_ROWS = 2_000  # rows of a report, so that it takes only seconds
-_N_TOP = 9  # examples shown for a unit
 MAX_ABS_CODE = 1e6  # the largest number in a code that is decoded
 
 T = TypeVar("T")
@@ -101,11 +101,6 @@ class View:
     def has_nats(self) -> bool:
         """True if the nats of each component are known."""
         return Inspection(self.model).has_nats
-
-    @property
-    def floor(self) -> float:
-        """Activation above which a unit of a sparse code fires."""
-        return Inspection(self.model).sparse.floor
 
     @property
     def n_components(self) -> int:
@@ -273,18 +268,11 @@ class View:
         return self._cache("axes", lambda: self.inspection.axes)
 
     @property
-    def max_activations(self) -> np.ndarray:
-        """Highest activation of each unit over all rows, (L,)."""
-        return self._cache("max activations", lambda: as_dense(self.all_codes.max(0)))
-
-    @property
-    def units(self) -> Units:
+    def dictionary(self) -> Dictionary:
         """The units of a sparse code, over all rows."""
-        return self._cache("units", lambda: self.inspection.units)
-
-    def find_top_rows(self, unit: int) -> np.ndarray:
-        """Return the rows for which a unit fires most, strongest first."""
-        return self._cache(f"top rows of {unit}", lambda: self.inspection.top_rows(unit, _N_TOP))
+        data = self.data
+        assert data is not None
+        return self._cache("units", lambda: Dictionary(self.model, self.inspection, data.labels, self.path))
 
     @property
     def usual_costs(self) -> np.ndarray:
@@ -352,7 +340,7 @@ class View:
         return costs[:, 0].sum(1 if self.schema.layout == "tc" else 2)
 
     def _make_dials(self) -> list[Dial]:
-        highest = self.max_activations if self.is_sparse and self.data is not None else None
+        highest = self.dictionary.highest if self.is_sparse and self.data is not None else None
         return make_dials(self.model, highest, None if self.is_image else self._describe_effects)
 
     def _describe_effects(self, ends: np.ndarray) -> list[Description]:

@@ -126,7 +126,7 @@ def _leading_axes(codes: Tensor, k: int) -> tuple[Tensor, Tensor]:
 def _copy_data_attributes(large: Estimator, small: Estimator) -> None:
     """Copy the fitted attributes that describe the data, but none that belong to the codes."""
     for name, value in vars(large).items():
-        if name.endswith("_") and not name.startswith("_") and name not in ("model_", "samplers_"):
+        if name.endswith("_") and not name.startswith("_") and name not in ("model_", "samplers_", "unit_names_"):
             setattr(small, name, copy.copy(value))
 
 

@@ -102,6 +102,8 @@ def choose_compile(
         reason = f"{n} processes train, and they communicate in each step"
     elif requested != "auto":
         use = bool(requested)
+        if use and max_time is not None and max_time < _COMPILE_SECONDS:
+            reason += f"; compiling takes about {_COMPILE_SECONDS:.0f} s, more than the time limit"
     elif inputs.compile_saving == 0:
         reason = "on a CPU, a step of this network is slower when compiled"
     elif seconds * inputs.compile_saving <= _COMPILE_SECONDS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import torch
@@ -111,30 +112,53 @@ def opponent_adamw(parameters: list[nn.Parameter], *, capturable: bool = False) 
     return torch.optim.AdamW(_groups(parameters, 0.0), **{**_fused(parameters, capturable), "betas": _OPPONENT_BETAS})
 
 
-def adamw(parameters: list[nn.Parameter], decay: float, *, capturable: bool = False) -> torch.optim.AdamW:
+def parameters_without_decay(modules: Iterable[nn.Module]) -> set[nn.Parameter]:
+    """Return the parameters that the parts of `modules` name in `no_decay`: values, such as a prior's means.
+
+    They are no weights of a network: pulling them to 0 favours nothing, and their rows are no directions.
+    """
+    return {getattr(m, name) for module in modules for m in module.modules() for name in getattr(m, "no_decay", ())}
+
+
+def adamw(
+    parameters: list[nn.Parameter],
+    decay: float,
+    *,
+    capturable: bool = False,
+    no_decay: Collection[nn.Parameter] = (),
+) -> torch.optim.AdamW:
     """Return AdamW (Loshchilov and Hutter, 2019, https://arxiv.org/abs/1711.05101), in one fused pass over parameters.
 
-    Matrices decay; biases and other vectors do not. The learning rate is set at each step. With `capturable`, for CUDA
-    graphs, it is a tensor on the device.
+    Matrices decay; biases, other vectors and the parameters in `no_decay` do not. The learning rate is set at each
+    step. With `capturable`, for CUDA graphs, it is a tensor on the device.
     """
-    return torch.optim.AdamW(_groups(parameters, decay), **_fused(parameters, capturable))
+    return torch.optim.AdamW(_groups(parameters, decay, no_decay), **_fused(parameters, capturable))
 
 
 def muon(
-    parameters: list[nn.Parameter], decay: float, *, capturable: bool = False, dtype: torch.dtype = torch.float32
+    parameters: list[nn.Parameter],
+    decay: float,
+    *,
+    capturable: bool = False,
+    no_decay: Collection[nn.Parameter] = (),
+    dtype: torch.dtype = torch.float32,
 ) -> Muon:
     """Return Muon for wide matrices, with products in `dtype`, and `adamw` for the rest. Both share a learning rate."""
-    matrices = [p for p in parameters if is_matrix(p)]
-    groups = _groups([p for p in parameters if not is_matrix(p)], decay)
+    matrices = [p for p in parameters if is_matrix(p) and p not in no_decay]
+    rest = set(parameters) - set(matrices)
+    groups = _groups([p for p in parameters if p in rest], decay, no_decay)
     if matrices:
         groups = [{"params": matrices, "weight_decay": decay, "orthogonal": True}, *groups]
     return Muon(groups, dtype=dtype, **_fused(parameters, capturable))
 
 
-def _groups(parameters: list[nn.Parameter], decay: float) -> list[dict[str, Any]]:
+def _groups(
+    parameters: list[nn.Parameter], decay: float, no_decay: Collection[nn.Parameter] = ()
+) -> list[dict[str, Any]]:
+    decays = {p for p in parameters if p.dim() > 1 and p not in no_decay}
     groups: list[dict[str, Any]] = [
-        {"params": [p for p in parameters if p.dim() > 1], "weight_decay": decay},
-        {"params": [p for p in parameters if p.dim() == 1], "weight_decay": 0.0},
+        {"params": [p for p in parameters if p in decays], "weight_decay": decay},
+        {"params": [p for p in parameters if p.dim() > 0 and p not in decays], "weight_decay": 0.0},
         {"params": [p for p in parameters if p.dim() == 0], "weight_decay": 0.0},  # these are never sharded
     ]
     return [group for group in groups if group["params"]]

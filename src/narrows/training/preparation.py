@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from narrows.data import Examples, MappedRows, Rows, Schema
-from narrows.model import Autoencoder
+from narrows.model import Autoencoder, needs_gradient
 from narrows.objectives import Objective
 from narrows.renamed import warn
 from narrows.training import memory
@@ -55,11 +55,16 @@ def prepare(
     Raises
     ------
     ValueError
-        If the settings do not fit the data or the machine, or the training does not fit into its memory.
+        If the settings do not fit the model, the data or the machine, or the training does not fit into its memory.
     """
     place = choose_place(settings, sum(p.numel() for p in model.parameters()), world.size, resumed)
     # measurements differ between processes, so rank 0 decides; each process has its own device
     place = replace(world.broadcast(place), device=place.device)
+    if place.is_sharded and (needs_gradient(model) or needs_gradient(objective)):
+        raise ValueError(
+            f"The `sharded` parameter of {owner} must be False: its loss contains gradients of the networks, whose "
+            "weights each process must then hold whole. Pass sharded=False."
+        )
     if place.is_sharded:  # copies are sharded; the weights return to the originals at the end
         model, objective = copy.deepcopy((model, objective))
     elif place.device.type == "cuda":

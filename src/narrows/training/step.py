@@ -13,7 +13,7 @@ from narrows.batch_sharding import Shard, split_batch
 from narrows.data import Examples
 from narrows.model import Autoencoder
 from narrows.objectives import Objective
-from narrows.training.optimizer import ClippedOptimizer, adamw, muon, opponent_adamw
+from narrows.training.optimizer import ClippedOptimizer, adamw, muon, opponent_adamw, parameters_without_decay
 from narrows.training.parallel import LossModule, World, shard_model, wrap_ddp
 from narrows.training.plan import Plan
 from narrows.training.rng import RandomStream
@@ -57,13 +57,14 @@ class Step:
         opponents = [p for p in objective.opponent_parameters() if p.requires_grad]
         trainable = [p for module in (model, objective) for p in module.parameters() if p.requires_grad]
         parameters = [p for p in trainable if p not in set(opponents)]
+        no_decay = parameters_without_decay((model, objective))
         if optimizer == "muon" and not plan.place.is_sharded:
             product_dtype = torch.bfloat16 if self.precision == torch.bfloat16 else torch.float32
             base: torch.optim.AdamW = muon(
-                parameters, plan.weight_decay, capturable=self.use_cuda_graph, dtype=product_dtype
+                parameters, plan.weight_decay, capturable=self.use_cuda_graph, no_decay=no_decay, dtype=product_dtype
             )
         else:
-            base = adamw(parameters, plan.weight_decay, capturable=self.use_cuda_graph)
+            base = adamw(parameters, plan.weight_decay, capturable=self.use_cuda_graph, no_decay=no_decay)
         self.optimizers = [ClippedOptimizer(base, parameters, rows.device)]
         if opponents:
             opponent_optimizer = opponent_adamw(opponents, capturable=self.use_cuda_graph)

@@ -67,15 +67,24 @@ class IndexNetwork(nn.Module):
     ----------
     n_values : K_g, the number of values of each index: G numbers.
     n_components : L, the length of a code.
+    columns : components that the values of each index change, G x V.
     n_labels : number of labels, 1 without labels.
     width, n_layers, dropout : size of the transformer, and the share of numbers left out in training.
     """
 
     vectors: Tensor
+    columns: Tensor
     is_no_value: Tensor
 
     def __init__(
-        self, n_values: Sequence[int], n_components: int, n_labels: int, width: int, n_layers: int, dropout: float
+        self,
+        n_values: Sequence[int],
+        n_components: int,
+        columns: Tensor,
+        n_labels: int,
+        width: int,
+        n_layers: int,
+        dropout: float,
     ) -> None:
         super().__init__()
         n, most = len(n_values), max(n_values)
@@ -85,7 +94,8 @@ class IndexNetwork(nn.Module):
         self.norm = nn.LayerNorm(width)
         self.write = nn.Sequential(nn.Linear(n_components, width), nn.GELU(), nn.Linear(width, width))
         self.bias = nn.Parameter(torch.zeros(n, most))
-        self.register_buffer("vectors", torch.zeros(n, most, n_components))
+        self.register_buffer("vectors", torch.zeros(n, most, columns.shape[1]))
+        self.register_buffer("columns", columns, persistent=False)
         is_no_value = torch.arange(most) >= torch.tensor(n_values)[:, None]
         self.register_buffer("is_no_value", is_no_value, persistent=False)
 
@@ -95,9 +105,11 @@ class IndexNetwork(nn.Module):
 
         Parameters
         ----------
-        vectors : what each value adds to the code, G x K x L; K is the largest K_g, and others are 0.
+        vectors : what each value adds to the components `columns` of the code, G x K x V; K is the largest K_g, and
+            others are 0.
         """
-        self.vectors.copy_(vectors / vectors.std().clamp(min=1e-6))
+        std = (vectors.square().sum((1, 2)) / (vectors.shape[1] * self.read.in_features)).mean().sqrt()
+        self.vectors.copy_(vectors / std.clamp(min=1e-6))  # as if all components were there
         self.bias.copy_((F.one_hot(index, self.bias.shape[1]).sum(0) + 1.0).log())
         last = self.write[-1]
         assert isinstance(last, nn.Linear)
@@ -114,10 +126,23 @@ class IndexNetwork(nn.Module):
         """
         n = index.shape[1]
         added = self.vectors[torch.arange(n, device=index.device), index]
-        x = torch.cat([self.start(label)[:, None], self.read(added)], 1) + self.place[: n + 1]
+        x = (
+            torch.cat([self.start(label)[:, None], self._run_layer(self.read, added, "bgv,gvd->bgd")], 1)
+            + self.place[: n + 1]
+        )
         x = self.norm(self.blocks(x))
-        logits = torch.einsum("bgd,gkd->bgk", x, self.write(self.vectors[: n + 1])) + self.bias[: n + 1]
+        values = self.write[1:](self._run_layer(self.write[0], self.vectors[: n + 1], "gkv,gvd->gkd"))
+        logits = torch.einsum("bgd,gkd->bgk", x, values) + self.bias[: n + 1]
         return logits.masked_fill(self.is_no_value[: n + 1], -math.inf).log_softmax(2)
+
+    def _run_layer(self, layer: nn.Module, vectors: Tensor, axes: str) -> Tensor:
+        """Return a linear layer's outputs for codes that are 0 but for what is added to them.
+
+        It computes with these components alone: a code of many places would have far too many others.
+        """
+        assert isinstance(layer, nn.Linear)
+        n = vectors.shape[1 if axes.startswith("b") else 0]
+        return torch.einsum(axes, vectors, layer.weight.t()[self.columns[:n]]) + layer.bias
 
     def log_prob(self, rows: Tensor) -> Tensor:
         """Return log p(k | y) in nats (B) of rows of indices, each followed by its label (B x (G + 1))."""
@@ -197,9 +222,10 @@ class Autoregressive(Sampler):
         train, held_out = map(torch.from_numpy, split_codes(rows, seed))
         self.tensors = {"n_values": torch.tensor(self._bound.n_values), "frequencies": torch.tensor(counts / len(Z))}
         self.tensors["n_components"] = torch.tensor(Z.shape[1])
+        vectors, self.tensors["columns"] = _added_vectors(self._bound)
         with forked_rng(seed):
             network = self._make_network()
-            network.start_at(_added_vectors(self._bound), train[:, :-1])
+            network.start_at(vectors, train[:, :-1])
             state = train_by_likelihood(
                 network, network.log_prob, train, held_out, self.max_epochs, learning_rate=3e-3, weight_decay=0.01
             )
@@ -258,7 +284,8 @@ class Autoregressive(Sampler):
     def _make_network(self) -> IndexNetwork:
         n_values, n_labels = self.tensors["n_values"].tolist(), len(self.tensors["frequencies"])
         n_components = int(self.tensors["n_components"])
-        return IndexNetwork(n_values, n_components, n_labels, self.width, self.n_layers, self.dropout)
+        columns = self.tensors["columns"]
+        return IndexNetwork(n_values, n_components, columns, n_labels, self.width, self.n_layers, self.dropout)
 
     def _load_network(self) -> IndexNetwork:
         with forked_rng(0):
@@ -268,21 +295,28 @@ class Autoregressive(Sampler):
         return network.eval()
 
 
-def _device_of(code: Discrete) -> torch.device:
-    return next((t.device for t in (*code.buffers(), *code.parameters())), torch.device("cpu"))
+def _added_vectors(code: Discrete) -> tuple[Tensor, Tensor]:
+    """Return what each value of each index adds to a code, less the mean of all values, and where.
 
-
-def _added_vectors(code: Discrete) -> Tensor:
-    """Return what each value of each index adds to a code, G x K x L, around the mean of all values."""
-    n_values = code.n_values
-    vectors = torch.zeros(len(n_values), max(n_values), code.n_components)
+    They are G x K x V and G x V: the numbers of the components that an index changes are few in most codes, at most V.
+    """
     device = _device_of(code)
-    for g, n in enumerate(n_values):
-        index = torch.zeros(n, len(n_values), dtype=torch.int64, device=device)
+    added, changed = [], []
+    for g, n in enumerate(code.n_values):
+        index = torch.zeros(n, len(code.n_values), dtype=torch.int64, device=device)
         index[:, g] = torch.arange(n, device=device)
         z = code.from_indices(index).detach().float().cpu()
-        vectors[g, :n] = z - z.mean(0)
-    return vectors
+        changed.append((z != z[0]).any(0).nonzero()[:, 0])
+        added.append((z - z.mean(0))[:, changed[-1]])
+    vectors = torch.zeros(len(added), max(code.n_values), max(1, *map(len, changed)))
+    columns = torch.zeros(len(added), vectors.shape[2], dtype=torch.int64)
+    for g, (part, places) in enumerate(zip(added, changed, strict=True)):
+        vectors[g, : part.shape[0], : part.shape[1]], columns[g, : len(places)] = part, places
+    return vectors, columns
+
+
+def _device_of(code: Discrete) -> torch.device:
+    return next((t.device for t in (*code.buffers(), *code.parameters())), torch.device("cpu"))
 
 
 def _draw_indices(network: IndexNetwork, uniform: Tensor, label: Tensor, temperature: float) -> Tensor:

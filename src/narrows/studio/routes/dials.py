@@ -65,10 +65,11 @@ _SEED_END = 2**31
 @router.get("/dials", responses=document_errors(404, 422))
 def list_dials(view: ViewWithDecoder, limit: Annotated[int, Query(ge=1, le=MAX_DIALS)] = 64) -> Dials:
     """Return the components, sorted by the information or variance that they carry."""
+    names = getattr(view.model, "unit_names_", {})
     dials = [
         DialEntry(
             component=d.component,
-            label=d.label,
+            label=": ".join(filter(None, (names.get(d.component), d.label))),
             carries=d.carries,
             used=d.used,
             low=d.low,

@@ -1,13 +1,18 @@
-"""Models of the session: shows one of them, or downloads it."""
+"""Models of the session: shows, renames, deletes and restores one of them, or downloads it."""
 
 from __future__ import annotations
 
 import io
 import zipfile
+from dataclasses import replace
+from typing import Annotated
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, HTTPException, Path, Response
+from pydantic import BaseModel, Field
 
-from narrows.studio.messages import State
+from narrows import storage
+from narrows.estimators import estimator, load
+from narrows.studio.messages import Body, State
 from narrows.studio.routes.dependencies import Id, JobsDep, SessionDep, require
 from narrows.studio.routes.responses import document_errors
 from narrows.studio.routes.state import build_state
@@ -15,12 +20,84 @@ from narrows.studio.session import Session
 from narrows.studio.view import View
 
 router = APIRouter(prefix="/api/models")
+_MAX_KEPT = 200  # models of earlier studios that are listed
+FolderName = Annotated[str, Path(max_length=255)]
+
+
+class ModelName(Body):
+    """Another name of a model."""
+
+    name: Annotated[str, Field(min_length=1, max_length=100)]
+
+
+class KeptModel(BaseModel):
+    """A model that an earlier studio kept: its folder, its name, and its recipe."""
+
+    folder: str
+    name: str
+    recipe: str
+
+
+@router.get("/kept", responses=document_errors(422))
+def list_kept_models(session: SessionDep) -> list[KeptModel]:
+    """Return the models in the folder that `--keep` names which are not in the list of this session, 200 at most."""
+    kept = []
+    for folder in session.list_kept()[:_MAX_KEPT]:
+        try:
+            recipe = estimator(storage.describe(folder)["recipe"]).recipe.name
+            name = storage.read_notes(folder).name or folder.name
+        except (ValueError, OSError):  # it is damaged, or no autoencoder
+            continue
+        kept.append(KeptModel(folder=folder.name, name=name, recipe=recipe))
+    return kept
+
+
+@router.post("/kept/{folder}/open", responses=document_errors(404, 409, 422))
+def open_kept_model(session: SessionDep, jobs: JobsDep, folder: FolderName) -> State:
+    """Show a model that an earlier studio kept, with the rows that are shown if they fit it."""
+    path = require(next((p for p in session.list_kept() if p.name == folder), None), "There is no such kept model.")
+    model, current = load(path), session.current
+    name = storage.read_notes(path).name or path.name
+    data = None if current is None or current.data is None else replace(current.data, X=current.given)
+    try:
+        session.open(model, data, name=name, path=path, is_saved=True)
+    except (ValueError, TypeError):  # other rows, which it does not take
+        session.open(model, None, name=name, path=path, is_saved=True)
+    return build_state(session, jobs)
 
 
 @router.post("/{model}/open", responses=document_errors(404, 422))
 def open_model(session: SessionDep, jobs: JobsDep, model: Id) -> State:
     """Show another model of this session."""
-    session.show(_find_view(session, model))
+    session.show(find_view(session, model))
+    return build_state(session, jobs)
+
+
+@router.post("/{model}/rename", responses=document_errors(400, 404, 409, 413, 422))
+def rename_model(session: SessionDep, jobs: JobsDep, model: Id, body: ModelName) -> State:
+    """Give a model of this session another name, which is kept in its folder."""
+    session.rename(find_view(session, model), check_name(body.name))
+    return build_state(session, jobs)
+
+
+@router.delete("/{model}", responses=document_errors(404, 409, 422))
+def delete_model(session: SessionDep, jobs: JobsDep, model: Id) -> State:
+    """Delete a model that is not shown. It can be restored until the studio stops.
+
+    Only then the folder of a model that was trained here is deleted. Folders of other models are never deleted.
+    """
+    view = find_view(session, model)
+    try:
+        session.delete(view)
+    except ValueError as error:
+        raise HTTPException(409, str(error)) from None
+    return build_state(session, jobs)
+
+
+@router.post("/{model}/restore", responses=document_errors(404, 422))
+def restore_model(session: SessionDep, jobs: JobsDep, model: Id) -> State:
+    """Put a deleted model back into the list."""
+    session.restore(require(session.deleted.get(model), "There is no such deleted model."))
     return build_state(session, jobs)
 
 
@@ -37,7 +114,7 @@ def open_model(session: SessionDep, jobs: JobsDep, model: Id) -> State:
 )
 def download_model(session: SessionDep, model: Id) -> Response:
     """Return a model's folder as a zip file; "current" is the model that is shown."""
-    view = _find_view(session, model)
+    view = find_view(session, model)
     path = view.path
     if path is None:
         path = session.folder / "downloads" / view.id
@@ -53,6 +130,15 @@ def download_model(session: SessionDep, model: Id) -> Response:
     return Response(stream.getvalue(), media_type="application/zip", headers=headers)
 
 
-def _find_view(session: Session, model_id: str) -> View:
+def check_name(text: str) -> str:
+    """Return a name without what cannot be printed; answer 422 if nothing is left."""
+    name = "".join(c for c in text if c.isprintable()).strip()
+    if not name:
+        raise HTTPException(422, "A name needs a letter, a digit or another sign that can be seen.")
+    return name
+
+
+def find_view(session: Session, model_id: str) -> View:
+    """Return the view of an id, or the one that is shown for "current"; answer 404 if there is none."""
     view = session.current if model_id == "current" else session.views.get(model_id)
     return require(view, "There is no such model.")

@@ -85,13 +85,26 @@ def build_state(session: Session, jobs: Jobs) -> State:
         model=_describe_model(view, jobs) if view else None,
         data=_describe_data(view) if view and view.data else None,
         training=running.id if running else None,
-        models=[
-            ModelEntry(id=v.id, name=v.name, recipe=v.model.recipe.name, current=v is view, saved=v.is_saved)
-            for v in list(session.views.values())
-        ],
+        keeps=session.keep is not None,
+        models=[_describe_entry(session, v) for v in list(session.views.values())],
+        deleted=[_describe_entry(session, v) for v in list(session.deleted.values())],
         datasets=_list_datasets(),
         recipes=_list_recipes(),
         limits=Limits(upload_bytes=jobs.upload_bytes, dials=MAX_DIALS, rows=MAX_ROWS),
+    )
+
+
+def _describe_entry(session: Session, view: View) -> ModelEntry:
+    return ModelEntry(
+        id=view.id,
+        name=view.name,
+        recipe=view.model.recipe.name,
+        current=view is session.current,
+        saved=view.is_saved,
+        data=view.data.name if view.data else None,
+        n_components=view.n_components,
+        path=str(view.path) if view.path else None,
+        trained_here=session.has_made(view),
     )
 
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import numpy as np
 from fastapi import APIRouter, Depends, HTTPException, Query
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from narrows.data import as_dense
 from narrows.params import counted
 from narrows.report.page import as_signed_ink
 from narrows.studio import pictures
+from narrows.studio.dictionary import Order
 from narrows.studio.effects import Effect
 from narrows.studio.messages import Body, Example, Finite, Index, Number, Picture
 from narrows.studio.routes.dependencies import RowIndex, ViewWithCodeAndData, check_row
@@ -20,15 +21,19 @@ from narrows.studio.view import View
 
 router = APIRouter(prefix="/api/units")
 _MAX_NAMED = 3
+_MAX_LABELS = 12
 
 
 class UnitEntry(BaseModel):
-    """A unit: its activation rate, its mean and highest activation, and the rows that activate it most.
+    """A unit: its name, its activation rate, its mean and highest activation, and the rows that activate it most.
 
-    `effect` says which columns or channels it changes, such as "Age up, Home: owner"; it is empty for images.
+    `label` is the one for whose rows it is active most often; null without labels. `effect` says which columns or
+    channels it changes, such as "Age up, Home: owner"; it is empty for images.
     """
 
     unit: int
+    name: str
+    label: str | None
     rate: Finite
     strength: Finite
     highest: Finite
@@ -37,9 +42,10 @@ class UnitEntry(BaseModel):
 
 
 class Units(BaseModel):
-    """A page of the list of units."""
+    """A page of the list of units; `found` of all `total` units are in the list."""
 
     total: int
+    found: int
     pages: int
     page: int
     units: list[UnitEntry]
@@ -58,11 +64,42 @@ class NamedValue(BaseModel):
     size: Finite
 
 
+class ActivationCounts(BaseModel):
+    """Histogram of a unit's activations: numbers of rows in intervals of the same width from `low` to `high`.
+
+    For the `silent` rows the unit is not active.
+    """
+
+    low: Finite
+    high: Finite
+    counts: list[int]
+    silent: int
+
+
+class LabelActivity(BaseModel):
+    """A label, its number of rows, and the share of them for which a unit is active."""
+
+    label: str
+    n: int
+    share: Finite
+
+
+class SimilarUnit(BaseModel):
+    """A unit, its name, and the cosine of its direction in the decoder with that of another unit."""
+
+    unit: int
+    name: str
+    cosine: Finite
+
+
 class Unit(UnitEntry):
-    """A unit and its effect on a decoded example."""
+    """A unit and its effect on a decoded example. The labels for whose rows it is active most often come first."""
 
     adds: Picture | None
     columns: list[NamedValue] | None
+    histogram: ActivationCounts
+    labels: list[LabelActivity]
+    similar: list[SimilarUnit]
 
 
 class ActiveUnit(UnitEntry):
@@ -78,19 +115,31 @@ class ActiveUnits(BaseModel):
     units: list[ActiveUnit]
 
 
-class SetActivation(Body):
-    """A row, and the activation that a unit should have in its code."""
+class UnitName(Body):
+    """A name of a unit; an empty one takes the name away."""
 
-    row: Index
+    name: Annotated[str, Field(max_length=100)]
+
+
+class SetActivation(Body):
+    """A unit, and the activation that it should have."""
+
+    unit: Index
     value: Number
 
 
+class SetActivations(Body):
+    """Activations that some units should have in the code of a row."""
+
+    activations: Annotated[list[SetActivation], Field(min_length=1, max_length=100)]
+
+
 class ActivationEffect(BaseModel):
-    """A row's reconstruction before and after the activation was set."""
+    """A row's reconstruction before and after activations were set, and what these were."""
 
     before: Example
     after: Example
-    was: Finite
+    was: list[Finite]
 
 
 async def _get_sparse_view(view: ViewWithCodeAndData) -> View:
@@ -108,21 +157,22 @@ def list_units(
     view: SparseView,
     page: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
     size: Annotated[int, Query(ge=1, le=100)] = 24,
-    sort: Annotated[Literal["rate", "strength", "index"], Query()] = "rate",
+    sort: Annotated[Order, Query()] = "rate",
+    query: Annotated[str, Query(max_length=100)] = "",
 ) -> Units:
-    """Return a page of the list of units."""
-    n = view.n_components
-    order = np.arange(n) if sort == "index" else np.argsort(-getattr(view.units, sort), kind="stable")
-    shown = [int(unit) for unit in order[page * size : (page + 1) * size]]
+    """Return a page of the list of units: of all, or of those with this number, or with this in the name or label."""
+    found = view.dictionary.find(query, sort)
+    shown = [int(unit) for unit in found[page * size : (page + 1) * size]]
     entries = [UnitEntry(**fields) for fields in _unit_fields(view, shown)]
-    return Units(total=n, pages=-(-n // size), page=page, units=entries)
+    n_pages = max(1, -(-len(found) // size))
+    return Units(total=view.n_components, found=len(found), pages=n_pages, page=page, units=entries)
 
 
 @router.get("/for/{row}", responses=document_errors(404, 422))
 def list_active_units(view: SparseView, row: RowIndex) -> ActiveUnits:
     """Return up to 100 units that a row activates, strongest first."""
     code = as_dense(view.all_codes[[check_row(view, row)]])[0]
-    floor = view.floor
+    floor = view.dictionary.floor
     order = [int(unit) for unit in np.argsort(-code, kind="stable")[:100] if code[unit] > floor]
     fields = _unit_fields(view, order)
     units = [ActiveUnit(activation=float(code[unit]), **f) for unit, f in zip(order, fields, strict=True)]
@@ -133,28 +183,47 @@ def list_active_units(view: SparseView, row: RowIndex) -> ActiveUnits:
 def get_unit(view: SparseView, unit: RowIndex) -> Unit:
     """Return a unit and its effect: the change of the decoded zero code when the unit is at its highest."""
     _check_unit(view, unit)
+    units, fields = view.dictionary, _unit_fields(view, [unit])[0]
+    counts = units.count(unit)
+    fields["histogram"] = ActivationCounts(
+        low=counts.low, high=counts.high, counts=counts.counts, silent=counts.n_silent
+    )
+    fields["labels"] = [LabelActivity(**line._asdict()) for line in units.share_by_label(unit)[:_MAX_LABELS]]
+    fields["similar"] = [
+        SimilarUnit(unit=other, name=units.names.get(other, ""), cosine=cosine) for other, cosine in units.similar(unit)
+    ]
     if not view.is_image:
         columns = [
             NamedValue(name=name, column=column, level=level, value=change, size=size)
             for column, name, level, size, change, _ in _find_effects(view, [unit])[0]
         ]
-        return Unit(adds=None, columns=columns, **_unit_fields(view, [unit])[0])
+        return Unit(adds=None, columns=columns, **fields)
     codes = np.zeros((2, view.n_components), np.float32)
-    codes[1, unit] = view.max_activations[unit] or 1.0
+    codes[1, unit] = units.highest[unit] or 1.0
     off, on = view.decode(codes).astype(np.float64)
     picture = pictures.to_data_uri(np.asarray(as_signed_ink((on - off).mean(-1))))
-    return Unit(adds=picture, columns=None, **_unit_fields(view, [unit])[0])
+    return Unit(adds=picture, columns=None, **fields)
 
 
-@router.post("/{unit}/turn", responses=document_errors(400, 404, 413, 422))
-def set_activation(view: SparseView, unit: RowIndex, body: SetActivation) -> ActivationEffect:
-    """Return a row's reconstruction as it is, and with another activation of the unit."""
+@router.put("/{unit}/name", responses=document_errors(400, 404, 409, 413, 422))
+def name_unit(view: SparseView, unit: RowIndex, body: UnitName) -> UnitEntry:
+    """Name a unit. The name is kept in the model's folder, and the report shows it."""
     _check_unit(view, unit)
-    code = as_dense(view.all_codes[[check_row(view, body.row)]])[0]
+    view.dictionary.name(unit, "".join(c for c in body.name if c.isprintable()).strip())
+    return UnitEntry(**_unit_fields(view, [unit])[0])
+
+
+@router.post("/for/{row}", responses=document_errors(400, 404, 413, 422))
+def set_activations(view: SparseView, row: RowIndex, body: SetActivations) -> ActivationEffect:
+    """Return a row's reconstruction as it is, and with other activations of some units."""
+    units = [setting.unit for setting in body.activations]
+    for unit in units:
+        _check_unit(view, unit)
+    code = as_dense(view.all_codes[[check_row(view, row)]])[0]
     codes = np.stack([code, code])
-    codes[1, unit] = body.value
+    codes[1, units] = [setting.value for setting in body.activations]
     before, after = (to_example(view, displayed) for displayed in view.decode(codes))
-    return ActivationEffect(before=before, after=after, was=float(code[unit]))
+    return ActivationEffect(before=before, after=after, was=code[units].tolist())
 
 
 def _check_unit(view: View, unit: int) -> None:
@@ -167,10 +236,12 @@ def _unit_fields(view: View, units: list[int]) -> list[dict[str, Any]]:
     return [
         {
             "unit": unit,
-            "rate": float(view.units.rate[unit]),
-            "strength": float(view.units.strength[unit]),
-            "highest": float(view.max_activations[unit]),
-            "top": view.find_top_rows(unit).tolist(),
+            "name": view.dictionary.names.get(unit, ""),
+            "label": view.dictionary.main_label(unit),
+            "rate": float(view.dictionary.rate[unit]),
+            "strength": float(view.dictionary.strength[unit]),
+            "highest": float(view.dictionary.highest[unit]),
+            "top": view.dictionary.top_rows(unit),
             "effect": ", ".join(effect.describe() for effect in largest[:_MAX_NAMED]),
         }
         for unit, largest in zip(units, effects, strict=True)
@@ -183,5 +254,5 @@ def _find_effects(view: View, units: list[int]) -> list[list[Effect]]:
         return []
     codes = np.zeros((2 * len(units), view.n_components), np.float32)
     for i, unit in enumerate(units):
-        codes[2 * i + 1, unit] = view.max_activations[unit] or 1.0
+        codes[2 * i + 1, unit] = view.dictionary.highest[unit] or 1.0
     return view.compute_effects(codes)

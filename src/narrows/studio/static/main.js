@@ -19,6 +19,8 @@ const PANELS = {
   search: { title: "Search", load: () => import("./search.js") },
   train: { title: "Train", load: () => import("./train/panel.js") },
   report: { title: "Report", load: () => import("./report.js") },
+  compare: { title: "Compare", load: () => import("./compare/panel.js") },
+  models: { title: "Models", load: () => import("./models/panel.js") },
 };
 
 /** @param {string} id */
@@ -83,9 +85,9 @@ async function load(panel) {
   if (!isSame) {
     removePanels(before, state);
     replaceCode(before, state);
-    renderSidebar();
     verdict = createVerdict(app);
   }
+  renderSidebar();
   if (panel && readHash().panel !== panel) app.go(panel);
   else await showPanel();
 }
@@ -120,8 +122,11 @@ async function reconnect() {
 
 /** List the names of the panels that the model has. */
 function panelNames() {
-  const can = app.state.model?.can ?? [];
-  return Object.keys(PANELS).filter((name) => name === "train" || can.includes(name));
+  const { model, data, models, keeps } = app.state;
+  const shown = ["train", ...(model?.can ?? [])];
+  if (model || keeps) shown.push("models");
+  if (data && models.length > 1) shown.push("compare");
+  return Object.keys(PANELS).filter((name) => shown.includes(name));
 }
 
 function renderSidebar() {

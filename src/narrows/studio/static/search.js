@@ -4,6 +4,7 @@ import { findUnusual, kindClass } from "./cells.js";
 import { button, emptyNote, h, heading } from "./dom.js";
 import { acceptFiles, examplePicker } from "./example-picker.js";
 import { describeThumbnails, MAX_CELLS, renderExample, thumbnail } from "./examples.js";
+import { exportButtons } from "./export.js";
 import { attempt } from "./feedback.js";
 import { formatNumber } from "./format.js";
 
@@ -25,6 +26,7 @@ class SearchView {
   #requestId = 0;
   #about = h("p", { class: "about" });
   #note = h("p", { class: "note" });
+  /** @type {Neighbor[]} that are shown */ #neighbors = [];
 
   /** @param {App} app */
   constructor(app) {
@@ -41,7 +43,13 @@ class SearchView {
     const dials = this.model.decodes_codes && button("Example at the dials", null, () => this.#searchByDials());
     const controls = h("div", { class: "controls" }, this.query, this.#about, this.picker, dials);
     const text = "The rows whose codes are nearest to the code of an example. Click one to search from it.";
-    const columns = h("div", { class: "beside" }, controls, h("div", null, this.#note, this.results));
+    const getRequest = () => ({
+      rows: this.#neighbors.map(({ row }) => row),
+      distances: this.#neighbors.map(({ distance }) => distance),
+      parts: /** @type {import("./export.js").Part[]} */ (["columns", "codes"]),
+    });
+    const save = h("div", { class: "actions" }, exportButtons(app.transport, getRequest, "search"));
+    const columns = h("div", { class: "beside" }, controls, h("div", null, this.#note, this.results, save));
     this.element = h("section", { class: "panel" }, heading("Search", text), columns);
   }
 
@@ -78,7 +86,7 @@ class SearchView {
     this.#note.textContent = note;
     const answer = await attempt(this.app.transport.json("POST", "/api/search", { ...query, k: N_NEIGHBORS }));
     if (!answer || requestId !== this.#requestId) return;
-    /** @type {Neighbor[]} */ const neighbors = answer.results;
+    /** @type {Neighbor[]} */ const neighbors = (this.#neighbors = answer.results);
     if (neighbors.length) this.results.replaceChildren(...neighbors.map((near) => this.#result(near, example)));
     else this.results.replaceChildren(h("li", null, emptyNote("There are no other rows.")));
   }

@@ -15,6 +15,10 @@ export interface Model {
   classes: string[] | null; class_: string | null; path: string | null; saved: boolean; python: string; command: string;
 }
 export interface Finding { name: string; is_well: boolean; message: string; change: Record<string, unknown>; setting: string }
+export interface ModelEntry {
+  id: string; name: string; recipe: string; current: boolean; saved: boolean; data: string | null; n_components: number;
+  path: string | null; trained_here: boolean;
+}
 export interface Data {
   name: string; n: number; total: number; labels: boolean; classes: string[] | null; columns: string[] | null; description: string;
 }
@@ -22,7 +26,7 @@ export interface Parameter { name: string; default: unknown; help: string; must_
 export interface Recipe { name: string; summary: string; tabular: boolean; parameters: Parameter[] }
 export interface State {
   version: number; instance: string; narrows: string; model: Model | null; data: Data | null; training: string | null;
-  models: { id: string; name: string; recipe: string; current: boolean; saved: boolean }[];
+  keeps: boolean; models: ModelEntry[]; deleted: ModelEntry[];
   datasets: { name: string; summary: string; n: number }[];
   recipes: Recipe[]; limits: { upload_bytes: number; dials: number; rows: number };
 }
@@ -39,7 +43,10 @@ export interface Prediction {
   gap: number | null;
 }
 export interface Encoded { code: number[]; reconstruction: Example; example: Example }
-export interface Unit { unit: number; rate: number; strength: number; highest: number; top: number[]; effect: string; activation?: number }
+export interface Unit {
+  unit: number; name: string; label: string | null; rate: number; strength: number; highest: number; top: number[]; effect: string;
+  activation?: number;
+}
 export interface Column {
   name: string; kind: string; kinds: string[]; use: boolean; description: string; problem: string | null; missing: number;
   distinct: number; examples: string[];

@@ -3,6 +3,7 @@
 import { kindClass } from "../cells.js";
 import { button, h } from "../dom.js";
 import { describeThumbnails, thumbnail } from "../examples.js";
+import { exportButtons } from "../export.js";
 import { copy, download } from "../feedback.js";
 
 /** @import {Model, Transport} from "../types" */
@@ -55,6 +56,7 @@ export class Selection {
       "div",
       { class: "actions" },
       button("Save rows", "save", save, { title: "Save the row numbers" }),
+      ...exportButtons(this.transport, () => ({ rows, parts: ["columns", "codes"] }), "selection"),
       button("Copy", "copy", () => copy(`[${rows.join(", ")}]`, "Row numbers")),
       button("Clear", "close", this.handlers.onClear),
     );

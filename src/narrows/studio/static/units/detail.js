@@ -1,28 +1,41 @@
-// One unit: how often and how strongly it is active, its top examples, and an example with the unit turned up.
+// One unit: its name, when it is active, its top examples, similar units, and an example with the unit turned up.
 
 import { kindClass, shortNames } from "../cells.js";
 import { h, setChildren } from "../dom.js";
-import { createRows, describeThumbnails, figureList, renderExample, thumbnail } from "../examples.js";
-import { attempt } from "../feedback.js";
+import { describeThumbnails, figureList, thumbnail } from "../examples.js";
+import { attempt, toast } from "../feedback.js";
 import { formatNumber, formatPercent } from "../format.js";
-import { debounce } from "../timing.js";
+import { createHistogram, createLabelShares } from "./activity.js";
+import { Turning } from "./turning.js";
 
-/** @import {Example, Model, Transport, Unit} from "../types" */
+/** @import {Model, Transport, Unit} from "../types" */
+/** @import {Histogram, LabelShare} from "./activity.js" */
 /** @typedef {{name: string, column: number, level: string | null, value: number, size: number}} Change */
-/** @typedef {Unit & {adds: string | null, columns: Change[] | null}} UnitInfo */
+/** @typedef {{unit: number, name: string, cosine: number}} SimilarUnit */
+/** @typedef {{adds: string | null, columns: Change[] | null, histogram: Histogram, labels: LabelShare[],
+ *   similar: SimilarUnit[]}} UnitParts */
+/** @typedef {Unit & UnitParts} UnitInfo */
+/**
+ * @typedef {object} UnitHandlers
+ * @property {(row: number) => void} onRow called to show the units of a row
+ * @property {(unit: number) => void} onUnit called to open another unit
+ * @property {(unit: number, name: string) => void} onName called when a unit has another name
+ */
 
-const DELAY = 30; // milliseconds without a change before a request
+const MAX_NAME = 100; // characters
 const ADDS = "what it adds: blue is more, orange is less";
 
 export class UnitDetail {
-  element = h("div", { class: "detail", "aria-live": "polite" });
+  element = h("div", { class: "detail unit-detail" });
+  #title = h("h2", { "aria-live": "polite", tabindex: "-1" });
   #requestId = 0; // of the open unit
 
-  /** @param {Transport} transport @param {Model} model @param {(row: number) => void} onRow called to show its units */
-  constructor(transport, model, onRow) {
+  /** @param {Transport} transport @param {Model} model @param {UnitHandlers} handlers */
+  constructor(transport, model, handlers) {
     this.transport = transport;
     this.model = model;
-    this.onRow = onRow;
+    this.handlers = handlers;
+    this.turning = new Turning(transport, model);
   }
 
   /** @param {number} unit @param {number} row the example in which it is turned up */
@@ -31,18 +44,47 @@ export class UnitDetail {
     /** @type {UnitInfo | null} */
     const info = await attempt(this.transport.json("GET", `/api/units/${unit}`));
     if (!info || requestId !== this.#requestId) return;
-    const turn = this.#createTurn(info, row, () => requestId === this.#requestId);
+    this.#title.textContent = `Unit ${unit}`;
     setChildren(
       this.element,
-      h("h2", null, `Unit ${unit}`),
+      this.#title,
+      this.#nameForm(info),
       this.#figures(info),
       ...this.#additions(info),
       h("h3", null, "Turn it up"),
-      ...turn.elements,
+      this.turning.element,
+      h("h3", null, "Activations where it is active"),
+      createHistogram(info.histogram),
+      ...this.#labelShares(info),
+      ...this.#similarUnits(info.similar),
       h("h3", null, "Top examples"),
       this.#topExamples(info.top),
     );
-    await turn.load();
+    await this.turning.open(info, row);
+  }
+
+  /** Bring the title into sight; the keyboard goes on from there. */
+  focus() {
+    this.#title.focus();
+    this.#title.scrollIntoView({ block: "nearest" });
+  }
+
+  /** The user's own name for the unit. @param {UnitInfo} info */
+  #nameForm(info) {
+    const { unit, name } = info;
+    const properties = { type: "text", value: name, maxlength: MAX_NAME, autocomplete: "off", placeholder: "no name" };
+    const field = h("input", properties);
+    const save = async (/** @type {Event} */ event) => {
+      event.preventDefault();
+      const body = { name: field.value };
+      const named = await attempt(this.transport.json("PUT", `/api/units/${unit}/name`, body));
+      if (!named) return;
+      info.name = field.value = named.name;
+      this.handlers.onName(unit, named.name);
+      toast(named.name ? `Unit ${unit} is called ${named.name}.` : `Unit ${unit} has no name any more.`);
+    };
+    const label = h("label", { class: "field" }, h("span", { class: "field-name" }, "Your name for it"), field);
+    return h("form", { class: "unit-name", onsubmit: save }, label, h("button", { class: "button" }, "Save the name"));
   }
 
   /** @param {UnitInfo} info */
@@ -89,37 +131,23 @@ export class UnitDetail {
     });
   }
 
-  /** A slider that turns the unit up in an example, and the example before and after.
-   * @param {UnitInfo} info @param {number} row @param {() => boolean} isOpen true while this unit is the open one */
-  #createTurn({ unit, highest }, row, isOpen) {
-    const amount = h("span", null, "");
-    const [unchanged, changed] = ["unchanged", "with the unit changed"];
-    const pair = this.model.kind === "image" ? createPictures([unchanged, changed], this.model) : null;
-    const rows = pair
-      ? null
-      : createRows([unchanged, changed], `Row ${row}, and with unit ${unit} changed`, this.model, { most: 12 });
-    const load = async () => {
-      const value = Number(slider.value);
-      const answer = await attempt(this.transport.json("POST", `/api/units/${unit}/turn`, { row, value }));
-      if (!answer || !isOpen()) return;
-      amount.textContent = `${formatNumber(Number(slider.value))} (was ${formatNumber(answer.was)})`;
-      pair?.show([answer.before, answer.after], [`Row ${row}, reconstructed`, `Row ${row}, with unit ${unit} changed`]);
-      rows?.compare(answer.before, answer.after);
-    };
-    const max = Math.max(1e-6, 2 * highest);
-    const slider = h("input", {
-      type: "range",
-      min: 0,
-      max,
-      step: "any",
-      value: highest || 1,
-      oninput: debounce(load, DELAY),
+  /** @param {UnitInfo} info */
+  #labelShares({ labels, rate }) {
+    if (!labels.length) return [];
+    const note = `Share of the rows of each label. The line is all rows: ${formatPercent(rate)}.`;
+    return [h("h3", null, "How often, by label"), createLabelShares(labels, rate), h("p", { class: "note" }, note)];
+  }
+
+  /** @param {SimilarUnit[]} similar */
+  #similarUnits(similar) {
+    if (!similar.length) return [];
+    const buttons = similar.map(({ unit, name, cosine }) => {
+      const text = `unit ${unit}${name ? `, ${name}` : ""}`;
+      const properties = { type: "button", class: "button", onclick: () => this.handlers.onUnit(unit) };
+      return h("li", null, h("button", properties, text, h("small", null, formatNumber(cosine))));
     });
-    const elements = [
-      h("label", { class: "field" }, h("span", { class: "field-name" }, `In row ${row}: `, amount), slider),
-      pair?.element ?? h("div", { class: kindClass(this.model) }, /** @type {HTMLElement} */ (rows?.element)),
-    ];
-    return { elements, load };
+    const note = h("p", { class: "note" }, "Their directions in the decoder are nearest; the number is the cosine.");
+    return [h("h3", null, "Similar units"), h("ul", { class: "similar" }, buttons), note];
   }
 
   /** @param {number[]} rows */
@@ -130,7 +158,7 @@ export class UnitDetail {
         type: "button",
         title: `row ${row}`,
         "aria-label": `Row ${row}: show the units that are active for it`,
-        onclick: () => this.onRow(row),
+        onclick: () => this.handlers.onRow(row),
       };
       return h("li", null, h("button", properties, thumbnail(this.transport, this.model, row, "")));
     });
@@ -142,17 +170,4 @@ export class UnitDetail {
       h("ul", { class: `thumbs ${kindClass(this.model)}` }, thumbnails),
     );
   }
-}
-
-/** Pictures side by side. @param {string[]} captions @param {Model} model */
-function createPictures(captions, model) {
-  const places = captions.map(() => h("div"));
-  const figures = captions.map((caption, k) => h("figure", null, places[k], h("figcaption", null, caption)));
-  return {
-    element: h("div", { class: "trio two image" }, figures),
-    /** @param {Example[]} examples @param {string[]} alts */
-    show(examples, alts) {
-      examples.forEach((example, k) => places[k].replaceChildren(renderExample(example, alts[k], model)));
-    },
-  };
 }

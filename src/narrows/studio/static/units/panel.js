@@ -1,16 +1,18 @@
 // Units: a wall of a sparse model's units, each with the examples for which it is most active.
 
-import { button, emptyNote, h, heading, reveal, select } from "../dom.js";
+import { button, emptyNote, h, heading, labelledField, reveal, select } from "../dom.js";
 import { acceptFiles, examplePicker } from "../example-picker.js";
 import { createTiles } from "../examples.js";
 import { attempt } from "../feedback.js";
 import { formatCount, formatNumber, formatPercent } from "../format.js";
+import { debounce } from "../timing.js";
 import { UnitDetail } from "./detail.js";
 
 /** @import {App, Model, Panel, Unit} from "../types" */
 
 const PAGE_SIZE = 24;
 const N_TILES = 9; // top examples of a unit on the wall
+const TYPING = 250; // milliseconds without a letter before a search
 
 /** @param {App} app @returns {Panel} */
 export function panel(app) {
@@ -23,6 +25,7 @@ export function panel(app) {
 class UnitsView {
   #page = 0;
   #sort = "rate";
+  #query = "";
   /** @type {number | null} row whose active units are shown; null for all units */ #row = null;
   /** @type {number | null} */ #openUnit = null;
   #requestId = 0;
@@ -34,7 +37,11 @@ class UnitsView {
     this.transport = transport;
     this.model = /** @type {Model} */ (state.model);
     this.isImage = this.model.kind === "image";
-    this.detail = new UnitDetail(transport, this.model, (row) => this.#loadForRow(row));
+    this.detail = new UnitDetail(transport, this.model, {
+      onRow: (row) => this.#loadForRow(row),
+      onUnit: (unit) => this.#open(unit).then(() => this.detail.focus()),
+      onName: (unit, name) => this.#showName(unit, name),
+    });
     const blanks = Array.from({ length: PAGE_SIZE }, () =>
       h("li", { class: "waiting" }, h("span", { class: "blank" })),
     );
@@ -42,14 +49,21 @@ class UnitsView {
     /** @type {[string, string][]} */
     const orders = [
       ["rate", "how often it is active"],
+      ["seldom", "how seldom it is active"],
       ["strength", "how strongly it is active"],
+      ["highest", "highest activation"],
+      ...(state.data?.labels ? [/** @type {[string, string]} */ (["label", "what it tells about a label"])] : []),
+      ["name", "your names"],
       ["index", "number"],
     ];
+    const what = state.data?.labels ? "a name, a label or a number" : "a name or a number";
+    const find = h("input", { type: "search", class: "find", placeholder: what, autocomplete: "off", maxlength: 100 });
+    find.addEventListener("input", debounce(() => this.#find(find.value), TYPING));
     const order = select("Order by", orders, this.#sort, (value) => this.#setSort(value));
     const onRow = (/** @type {number} */ row) => this.#loadForRow(row);
     const onImage = (/** @type {Blob} */ image) => this.loadForImage(image);
     const picker = examplePicker(state, { onRow, onImage }, "Units of row");
-    const bar = h("div", { class: "bar" }, order.element, picker);
+    const bar = h("div", { class: "bar" }, labelledField("Find", find), order.element, picker);
     const list = h("div", null, bar, this.#summary, this.wall, this.#pager);
     const text = "Each unit has learned to respond to one kind of thing. These are the examples that activate it most.";
     const columns = h("div", { class: "beside reversed" }, list, this.detail.element);
@@ -59,15 +73,16 @@ class UnitsView {
   /** Request the units of the page, or those that are active for the row. */
   async load() {
     const requestId = ++this.#requestId;
+    const [page, size, sort, query] = [String(this.#page), String(PAGE_SIZE), this.#sort, this.#query];
     const path =
       this.#row === null
-        ? `/api/units?page=${this.#page}&size=${PAGE_SIZE}&sort=${this.#sort}`
+        ? `/api/units?${new URLSearchParams({ page, size, sort, query })}`
         : `/api/units/for/${this.#row}`;
     const answer = await attempt(this.transport.json("GET", path));
     if (!answer || requestId !== this.#requestId) return;
     const summary =
       this.#row === null
-        ? `${formatCount(answer.total, "unit")}.`
+        ? `${this.#query ? `${answer.found.toLocaleString("en")} of ` : ""}${formatCount(answer.total, "unit")}.`
         : `${formatCount(answer.units.length, "active unit")} for row ${this.#row}, strongest first.`;
     this.#show(answer.units, summary, answer.pages ?? null);
   }
@@ -95,6 +110,19 @@ class UnitsView {
     this.load();
   }
 
+  /** @param {string} query */
+  #find(query) {
+    this.#query = query;
+    this.#page = 0;
+    this.#loadForRow(null);
+  }
+
+  /** Show another name of a unit on the wall. @param {number} unit @param {string} name */
+  #showName(unit, name) {
+    const title = this.wall.querySelector(`#unit-${unit} b`);
+    if (title) title.textContent = name || `unit ${unit}`;
+  }
+
   /** @param {string} sort */
   #setSort(sort) {
     this.#sort = sort;
@@ -106,15 +134,17 @@ class UnitsView {
   #show(units, summary, nPages) {
     const highest = Math.max(1e-9, ...units.map(({ activation, rate }) => activation ?? rate));
     this.#summary.textContent = summary;
+    const none = this.#row === null ? "No unit is found." : "No unit is active.";
     if (units.length) this.wall.replaceChildren(...units.map((unit) => h("li", null, this.#unitButton(unit, highest))));
-    else this.wall.replaceChildren(h("li", null, emptyNote("No unit is active.")));
+    else this.wall.replaceChildren(h("li", null, emptyNote(none)));
     if (nPages === null) this.#pager.replaceChildren(button("All units", "units", () => this.#loadForRow(null)));
     else this.#pager.replaceChildren(...this.#pageButtons(nPages));
     if (this.#openUnit === null && units.length) this.#open(units[0].unit);
   }
 
   /** @param {Unit} unit @param {number} highest activation or rate of all */
-  #unitButton({ unit, rate, activation, top, effect }, highest) {
+  #unitButton({ unit, name, label, rate, activation, top, effect }, highest) {
+    const about = [name && `unit ${unit}`, label !== null && `most for ${label}`].filter(Boolean).join(", ");
     const share = (activation ?? rate) / highest;
     const properties = {
       type: "button",
@@ -129,9 +159,10 @@ class UnitsView {
       h(
         "span",
         { class: "unit-text" },
-        h("b", null, `unit ${unit}`),
+        h("b", null, name || `unit ${unit}`),
         h("small", null, activation === undefined ? formatPercent(rate) : formatNumber(activation)),
         h("span", { class: "amount" }, h("i", { style: { transform: `scaleX(${share})` } })),
+        h("small", { class: "unit-label" }, about),
       ),
     );
   }

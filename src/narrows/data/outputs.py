@@ -1,0 +1,51 @@
+"""Outputs of the layers of a torch model as rows: tensors of what layers return, without padding."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+def first_tensor(output: Any, layer: str) -> Tensor:
+    """Return the output of a layer, of which transformers often makes a tuple or a dict."""
+    values = output.values() if isinstance(output, Mapping) else output
+    for value in [output] if isinstance(output, Tensor) else values if isinstance(values, Iterable) else ():
+        if isinstance(value, Tensor):
+            return value.detach()
+    raise ValueError(f"The layer {layer!r} must return a tensor, or several. Got {type(output).__name__}.")
+
+
+def copy_rows(value: Tensor) -> Tensor:
+    """Return a copy in memory of its own, which may be used outside of inference mode."""
+    with torch.inference_mode(False):
+        return value.clone()
+
+
+def as_rows(output: Tensor, mask: Tensor | None, layer: str) -> Tensor:
+    """Return the rows of a layer's output: of tokens that are no padding."""
+    if output.is_nested:  # torch's own transformers leave the padding out
+        return torch.cat(output.unbind())
+    if output.ndim not in (2, 3):
+        raise ValueError(
+            f"The layer {layer!r} must give (sequences, tokens, width) or (rows, width). Got shape "
+            f"{tuple(output.shape)}. Hook a layer behind it, or wrap the model in one that reshapes it."
+        )
+    is_token = mask_of_rows(output, mask, layer)
+    return output.reshape(-1, output.shape[-1]) if is_token is None else output[is_token]
+
+
+def mask_of_rows(output: Tensor, mask: Tensor | None, layer: str) -> Tensor | None:
+    """Return True for the rows of a layer's output that are tokens, (rows) or (sequences, tokens); None if all are."""
+    if mask is None:
+        return None
+    if output.ndim == 2:  # the tokens of all sequences, or a row for each sequence
+        return mask.flatten().to(output.device) if len(output) == mask.numel() != len(mask) else None
+    if mask.shape != output.shape[:2]:
+        raise ValueError(
+            f"The mask must be (sequences, tokens), {tuple(output.shape[:2])} for the layer {layer!r}. Got "
+            f"{tuple(mask.shape)}."
+        )
+    return mask.to(output.device)
