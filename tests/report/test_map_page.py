@@ -59,7 +59,7 @@ def unpack(text, dtype):
 
 def wait_for(tab, text):
     """Wait for the number of rows that the page shows, which follows in the next frame."""
-    tab.locator(".explorer-count p").get_by_text(text, exact=True).wait_for(timeout=5000)
+    tab.locator(".explorer-count p").get_by_text(text, exact=True).wait_for(timeout=15_000)
 
 
 def test_it_holds_the_columns_and_the_places(path, model, frame):
