@@ -112,6 +112,16 @@ def test_effects_are_the_changes_of_decoded_rows(people_models):
             assert effect.describe() == f"job: {level}"
 
 
+def test_identifiers_neither_name_clusters_nor_filter(people_client):
+    client = people_client()
+    columns = [entry["title"] for entry in client.get("/api/map/columns").json()]
+    assert {"age", "income", "job", "town", "joined"} <= set(columns)
+    assert "user" not in columns
+    names = [entry["name"] for entry in client.get("/api/map/names").json()["clusters"]]
+    assert names
+    assert not any("u1" in name for name in names)
+
+
 def test_the_map_is_coloured_by_any_column(people_client, people):
     client = people_client()
     entries = {entry["by"]: entry for entry in client.get("/api/map/colours").json()}

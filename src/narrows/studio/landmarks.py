@@ -76,8 +76,12 @@ def list_columns(view: View) -> dict[str, Colour]:
 
 
 def _to_map_columns(colours: dict[str, Colour]) -> list[MapColumn]:
-    """Return the colours that have a value as columns."""
-    columns = [to_map_column(name, colour) for name, colour in colours.items()]
+    """Return the colours that have a value as columns. Identifiers, with a level for most rows, are left out."""
+    columns = [
+        to_map_column(name, colour)
+        for name, colour in colours.items()
+        if 2 * len(colour.categories or ()) <= len(colour.values)
+    ]
     return [c for c in columns if (np.isfinite(c.values) if c.levels is None else c.values >= 0).any()]
 
 
