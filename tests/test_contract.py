@@ -46,6 +46,12 @@ KINDS = [
 ]
 # the networks for images that a recipe has to itself, or shares with all others
 IMAGES = {("ae", "grey", "conv"), ("dae-no_code", "grey", "conv"), ("vae-heteroscedastic", "colour", "conv")}
+# where a model is to learn examples by heart: costs that are there to prevent it, or that it has to share with
+WEAKER = {
+    "betavae": {"beta": 1.0},
+    "disentangledbetavae": {"beta": 1.0, "capacity": 4.0},
+    "vaegan": {"feature_weight": 0.1},
+}
 ALL = (*REPRESENTATIVES, *OTHERS)
 BY_ID = {case.id: case for case in ALL}
 
@@ -219,6 +225,7 @@ class TestEveryRecipe:
         model = case.make(
             net,
             n_components=code,
+            **WEAKER.get(case.recipe, {}),
             hidden=(128,),
             batch_size=64,
             max_epochs=steps,

@@ -66,8 +66,13 @@ class ExampleAdversary(Cost):
         super().__init__(nn.Sequential(features, nn.Linear(n_features, 1)))
         self.realism = realism
 
-    def forward(self, model: Autoencoder, batch: Batch, output: Output) -> CostValue:
-        """Return the cost of each example (B), and the opponent's loss (not validated)."""
+    def forward(self, model: Autoencoder, batch: Batch, output: Output) -> CostValue | None:
+        """Return the cost of each example (B), and the opponent's loss (not validated). None outside of a training.
+
+        The scale of the features changes while the opponent learns: losses of two epochs would not be comparable.
+        """
+        if not self.training:
+            return None
         code = model.prior_code
         assert code is not None  # recipes give this cost to codes with a prior
         assert isinstance(self.opponent, nn.Sequential)
