@@ -206,7 +206,8 @@ def theirs(model: Model, X: np.ndarray, epochs: int, rate: float, seed: int) -> 
 
         def forward(self, x: Tensor) -> Any:
             mean, log_variance = self.module(x).chunk(2, 1)
-            return ModelOutput(embedding=mean, **({"log_covariance": log_variance} if is_drawn else {}))
+            is_asked = is_drawn or model.is_adversarial  # which reads it, also where the posterior is a point
+            return ModelOutput(embedding=mean, **({"log_covariance": log_variance} if is_asked else {}))
 
     class Decoder(BaseDecoder):
         def __init__(self, module: nn.Module) -> None:

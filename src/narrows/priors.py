@@ -133,8 +133,8 @@ class Mixture(Prior):
     def _log_densities(self, z: Tensor) -> Tensor:
         """Return log N(z; mean_k, std_k^2) (B x K)."""
         means, log_stds = (value.to(z.dtype) for value in self.modes())
-        nats = -0.5 * ((z[..., None, :] - means) * (-log_stds).exp()).square() - log_stds - _HALF_LOG_2PI
-        return nats.sum(-1)
+        distances = ((z[..., None, :] - means) * (-log_stds).exp()).square().sum(-1)
+        return -0.5 * distances - log_stds.sum(-1) - self.n_components * _HALF_LOG_2PI
 
     def from_noise(self, eps: Tensor) -> Tensor:
         """Return mean_k + std_k * eps (n x L), where the first number of the noise picks k."""
