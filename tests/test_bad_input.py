@@ -262,7 +262,7 @@ def test_scores_of_other_values_are_refused():
         (DAE, {"noise": "gausian"}, r"`noise` parameter of DAE must be one of 'gaussian', 'masking'.* Got 'gausian'"),
         (DAE, {"level": (0.5, 0.1)}, r"`level` parameter of DAE must be .* pair \(low, high\).* Got \(0.5, 0.1\)"),
         (DAE, {"level": -1}, r"`level` parameter of DAE must be a float of at least 0"),
-        (DAE, {"noise": "masking", "level": 1.5}, r"`level` parameter of Masking must be .* at most 1.* Got 1.5"),
+        (DAE, {"noise": "masking", "level": 1.5}, r"`level` parameter of DAE must be .* at most 1.* Got 1.5"),
         (SAE, {"k": 0}, r"`k` parameter of SAE must be an int"),
         (SAE, {"sparsity": "l0"}, r"`sparsity` parameter of SAE must be one of 'topk', .*'kl'. Got 'l0'"),
         (SAE, {"rate": 1.0}, r"`rate` parameter of SAE must be a float in the range \(0, 1\)"),

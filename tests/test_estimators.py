@@ -305,7 +305,7 @@ def test_without_held_out_rows_contamination_is_the_share_of_training_rows(vecto
     np.testing.assert_array_equal(model.decision_function(vectors), model.score_samples(vectors) - model.offset_)
 
 
-@pytest.mark.parametrize("cls", [VAE, AE, DAE, SAE])
+@pytest.mark.parametrize("cls", [AE, *(pytest.param(cls, marks=pytest.mark.slow) for cls in (VAE, DAE, SAE))])
 def test_contamination_is_the_share_of_new_rows(cls):
     shares = []
     for seed in range(4):

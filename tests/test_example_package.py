@@ -91,6 +91,7 @@ def test_the_package_is_used_like_any_recipe(environment, tmp_path):
     assert told["shown"] == pytest.approx(told["decoded"], abs=1e-4)
 
 
+@pytest.mark.slow
 def test_the_command_knows_it(environment, tmp_path):
     listed = json.loads(run(environment, "-m", "narrows", "recipes", "--json"))
     assert {"name": "torusae", "purpose": "geometry"}.items() <= {e["name"]: e for e in listed}["torusae"].items()

@@ -75,6 +75,7 @@ def test_import_does_nothing():
     }
 
 
+@pytest.mark.slow
 def test_using_every_public_name_touches_nothing_global():
     assert run(GENERATORS, silent=False) == "as it was"
 

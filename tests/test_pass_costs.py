@@ -276,6 +276,7 @@ class TestAdversaries:
         assert all(gradients(loss, cost))
         assert not any(gradients(loss, model))
 
+    @pytest.mark.slow
     def test_a_trained_discriminator_gives_the_density_ratio(self):
         """log D(z) = - log(1 + q(z) / p(z)); here q = N(1, 1)."""
         torch.manual_seed(0)

@@ -314,6 +314,7 @@ def sums_of_few(n: int) -> np.ndarray:
     return (rng.random((n, 32)) < 0.1) * rng.uniform(1, 2, (n, 32)) @ directions + 0.05 * rng.normal(size=(n, 16))
 
 
+@pytest.mark.slow
 def test_the_first_of_nested_units_reconstruct_most():
     X = sums_of_few(1_000)
     errors = {}

@@ -105,6 +105,7 @@ def test_directions_are_those_in_the_units_of_x(truth):
     np.testing.assert_allclose(match.cosine, cosines[np.arange(12), match.unit], atol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_training_finds_features_that_random_directions_do_not():
     truth = synthetic_features(4_000, d=32, n_features=40, l0=2, correlation=0, power=0, noise=0)
     sae = narrows.SAE(40, k=2, max_epochs=60, learning_rate=1e-2, random_state=0).fit(truth.X)

@@ -263,7 +263,7 @@ def faults(tab, where):
     return [(v["id"], v["nodes"][0]["html"][:120]) for v in found]
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
+@pytest.mark.parametrize(("width", "scheme"), [pytest.param(1280, "light", marks=pytest.mark.slow), (390, "dark")])
 def test_axe_finds_no_fault_in_the_drawing(chromium, demo_run, width, scheme):
     with Opened(chromium, demo_run[0], width, color_scheme=scheme) as tab:
         tab.evaluate(AXE.read_text(encoding="utf-8"))

@@ -471,6 +471,7 @@ def test_a_few_of_many_columns_are_shown_those_that_moved_most_first(visit, stud
     assert cards == [first] * len(cards)  # the same columns in each card
 
 
+@pytest.mark.slow
 def test_series_are_drawn_as_lines(visit):
     page = visit("series")
     paths = page.locator(".stage-picture path.line-1-0")
@@ -1358,7 +1359,7 @@ SHIFTS = """() => new Promise(done => {
 })"""
 
 
-@pytest.mark.parametrize("size", ["phone", "desk"])
+@pytest.mark.parametrize("size", [pytest.param("phone", marks=pytest.mark.slow), "desk"])
 def test_the_layout_does_not_shift(visit, size):
     for panel in ("", "#map"):
         assert visit("vae", panel, size=size).evaluate(SHIFTS) < 0.05, panel
@@ -1380,7 +1381,9 @@ def list_violations(page) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("name", PANELS)
+@pytest.mark.parametrize(
+    "name", [name if name in ("vae", "people-sae") else pytest.param(name, marks=pytest.mark.slow) for name in PANELS]
+)
 def test_axe_finds_nothing_serious(visit, name):
     problems, page = {}, visit(name)
     for panel in PANELS[name]:
@@ -1414,7 +1417,7 @@ def locked(new_session) -> Iterator[Studio]:
     server.stop()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
 def test_the_page_that_asks_for_the_token(browser, locked, scheme):
     context = browser.new_context(color_scheme=scheme, viewport={"width": 390, "height": 844})
     page = context.new_page()

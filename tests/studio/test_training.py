@@ -460,6 +460,7 @@ def test_likelihoods_say_which_columns_they_take(shared):
                 VAE(2, likelihood=name, max_epochs=1).fit(words)
 
 
+@pytest.mark.slow
 def test_stopping_saves_the_best_weights_in_the_keep_folder(client_of, digits, tmp_path):
     from narrows.studio.session import Session
 

@@ -236,6 +236,7 @@ def test_a_stop_without_a_folder(digits: np.ndarray, monkeypatch: pytest.MonkeyP
         sweep(narrows.AE(**SMALL), digits[:300], sizes=(1, 2))
 
 
+@pytest.mark.slow
 def test_killed_in_the_middle_of_the_largest(digits: np.ndarray, tmp_path: Path):
     """The checkpoint of the largest size lies in its folder, and the same call resumes from it."""
     settings = {**SMALL, "batch_size": 32}  # two validations in six passes

@@ -42,7 +42,7 @@ from narrows.training.schedule import COOLDOWN, Schedule
 from narrows.training.tracking import LOG
 from narrows.types import Loss
 
-RUN = {"batch_size": 16, "max_epochs": 12, "precision": "float32", "device": "cpu", "seed": 3}
+RUN = {"batch_size": 16, "max_epochs": 12, "precision": "float32", "device": "cpu", "seed": 3, "compile": False}
 
 
 def data(n: int = 400) -> np.ndarray:
@@ -191,7 +191,8 @@ def suite_of(*names: str) -> list[Any]:
     return [name if name in names else pytest.param(name, marks=pytest.mark.slow) for name in OF_VECTORS]
 
 
-@pytest.mark.parametrize("recipe", ["vae", pytest.param("sae", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("recipe", ["vae", "sae"])
 def test_a_killed_run_goes_on_to_the_same_weights(recipe, tmp_path):
     assert_goes_on_when_killed(recipe, 3, 1, tmp_path)
 
