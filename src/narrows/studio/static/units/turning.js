@@ -54,10 +54,11 @@ export class Turning {
     const { unit, name, highest } = info;
     const amount = h("span", null, "");
     this.#amounts.set(unit, amount);
-    const turn = debounce(() => {
-      this.#turned.set(unit, { value: Number(slider.value), info });
-      this.#load();
-    }, DELAY);
+    const load = debounce(() => this.#load(), DELAY);
+    const turn = () => {
+      this.#turned.set(unit, { value: Number(slider.value), info }); // at once: another unit may be opened meanwhile
+      load();
+    };
     const max = Math.max(1e-6, 2 * highest);
     const value = this.#valueOf(info);
     const slider = h("input", { type: "range", min: 0, max, step: "any", value, oninput: turn });
