@@ -138,7 +138,7 @@ def describe(folder: Path) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Notes:
-    """What people write about a model.
+    """Notes that people write about a model.
 
     Attributes
     ----------

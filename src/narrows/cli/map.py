@@ -73,11 +73,6 @@ def _read(data: str, model: Any) -> tuple[Any, Any, dict[str, Any]]:
         y = np.array(class_names(rows.files))  # a folder for each class
     if whole.columns is None or not hasattr(whole.X, "iloc"):
         return rows.X, y, {}
-    taken = {*_texts(rows.columns), current().label, *(current().drop or ()), current().id}
+    taken = {*map(str, rows.columns or ()), current().label, *(current().drop or ()), current().id}
     frame = open_frame(whole.X, "narrows map")
     return rows.X, y, {str(name): frame.data[name].to_numpy() for name in frame.names if str(name) not in taken}
-
-
-def _texts(names: Any) -> list[str]:
-    """Return the names of columns as text."""
-    return [str(name) for name in names or ()]

@@ -73,9 +73,13 @@ def normalize(schema: Schema, rows: np.ndarray, scale: str, center: str, owner: 
 
 def _for_layer_norm(schema: Schema, rows: np.ndarray, center: str, owner: str) -> Schema:
     """Return the schema of rows that are used as they are. Its mean is the center of the scaled rows."""
-    reason = "rows have gaps" if schema.has_gaps else "rows have several layers: pass scale='layer'"
-    if schema.has_gaps or schema.n_layers > 1 or schema.n_entries == 1:
-        reason = "a single column has no deviation" if schema.n_entries == 1 else reason
+    reasons = {
+        "a single column has no deviation": schema.n_entries == 1,
+        "rows have gaps": schema.has_gaps,
+        "rows have several layers: pass scale='layer'": schema.n_layers > 1,
+    }
+    reason = next((reason for reason, holds in reasons.items() if holds), None)
+    if reason is not None:
         raise ValueError(f"The `scale` parameter of {owner} cannot be 'layer_norm', because {reason}.")
     sample = torch.from_numpy(np.array(subsample_evenly(rows, _MEDIAN_ROWS))).double()
     scaled = scale_rows(sample, "layer_norm").rows.numpy()

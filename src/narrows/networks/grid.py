@@ -153,7 +153,7 @@ class GridDecoder(Decoder):
 
 
 class FinerGrid(nn.Module):
-    """What the vectors of a grid tell of the next, finer grid: convolutions and an enlargement.
+    """Convolutions and an enlargement from the vectors of a grid to what they tell of the next, finer one.
 
     Parameters
     ----------

@@ -105,7 +105,7 @@ def write_report(
     Parameter("max_examples", 10_000, Integer(2), "").check("write_report", max_examples)
     Parameter("random_state", 0, Integer(0), "").check("write_report", random_state)
     path = Path(path).expanduser()
-    _check_path(path)
+    page.check_path(path)
     sample = draw_sample(model, X, y, max_examples, random_state)
     display = Display(model, sample.X, sample.y, random_state, y if isinstance(y, str) else "label")
     evaluation = _evaluate(display, train, random_state, verbose)
@@ -131,14 +131,6 @@ def write_report(
         scripts=[page.data_script(display.decoder_name, display.decoder)] if _has_drawing(display) else [],
     )
     return path
-
-
-def _check_path(path: Path) -> None:
-    """Raise an OSError, before any work, if the page cannot be written there."""
-    if not path.absolute().parent.is_dir():
-        raise FileNotFoundError(f"Cannot write {path}: the folder {path.absolute().parent} does not exist.")
-    if path.is_dir():
-        raise IsADirectoryError(f"Cannot write {path}: it is a folder. Give the name of a file.")
 
 
 def _evaluate(display: Display, train: Any, seed: int, verbose: Verbosity) -> Evaluation:

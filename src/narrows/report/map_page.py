@@ -104,8 +104,7 @@ def write_map(
     check_method("write_map", method)
     Parameter("max_examples", 2, Integer(2), "").check("write_map", max_examples)
     path = Path(path).expanduser()
-    if not path.absolute().parent.is_dir():
-        raise FileNotFoundError(f"Cannot write {path}: the folder {path.absolute().parent} does not exist.")
+    page.check_path(path)
     label = y if isinstance(y, str) else label
     sample = draw_sample(model, X, y, max_examples, random_state)
     more = {name: _rows_of(name, values, sample.n)[sample.rows] for name, values in (columns or {}).items()}

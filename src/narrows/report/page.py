@@ -109,6 +109,14 @@ def script() -> str:
     return "".join(_classic(asset(name)) for name in _SCRIPTS)
 
 
+def check_path(path: Path) -> None:
+    """Raise an OSError, before any work, if the page cannot be written there."""
+    if not path.absolute().parent.is_dir():
+        raise FileNotFoundError(f"Cannot write {path}: the folder {path.absolute().parent} does not exist.")
+    if path.is_dir():
+        raise IsADirectoryError(f"Cannot write {path}: it is a folder. Give the name of a file.")
+
+
 def asset(name: str) -> str:
     """Read a file of this package's `assets`."""
     return (resources.files("narrows.report") / "assets" / name).read_text(encoding="utf-8")

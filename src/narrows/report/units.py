@@ -75,8 +75,7 @@ def write_units(
         raise TypeError(f"write_units takes a fitted SAE. Got {type(model).__name__}.")
     Parameter("context", 0, Integer(0), "").check("write_units", context)
     path = Path(path).expanduser()
-    if not path.absolute().parent.is_dir():
-        raise FileNotFoundError(f"Cannot write {path}: the folder {path.absolute().parent} does not exist.")
+    page.check_path(path)
     source = open_rows(model, X)
     _check_texts(texts, source.n)
     survey = model.survey_units(source, n)

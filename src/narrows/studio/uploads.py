@@ -203,8 +203,12 @@ def _make_upload(
 
 def to_display_name(name: str) -> str:
     """Return the last part of a file's name, without unprintable characters, 100 characters at most."""
-    last = name.replace("\\", "/").rsplit("/", 1)[-1]
-    return "".join(c for c in last if c.isprintable()).strip()[-_MAX_NAME_LENGTH:] or "upload"
+    return to_printable(name.replace("\\", "/").rsplit("/", 1)[-1])[-_MAX_NAME_LENGTH:] or "upload"
+
+
+def to_printable(text: str) -> str:
+    """Return a text without unprintable characters, and without spaces at its ends."""
+    return "".join(c for c in text if c.isprintable()).strip()
 
 
 def draw_preview(upload: Upload) -> str | None:
@@ -289,7 +293,7 @@ def _make_unique(names: Sequence[str]) -> list[str]:
     """Return printable names that differ from each other."""
     unique: dict[str, None] = {}
     for i, name in enumerate(names):
-        printable = "".join(c for c in str(name) if c.isprintable()).strip()[:200] or f"column {i + 1}"
+        printable = to_printable(str(name))[:200] or f"column {i + 1}"
         candidate, k = printable, 2
         while candidate in unique:
             candidate, k = f"{printable} ({k})", k + 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 import numpy as np
-from fastapi import APIRouter, HTTPException, Query, Response
+from fastapi import APIRouter, Depends, HTTPException, Query, Response
 from pydantic import BaseModel
 
 from narrows.params import counted
@@ -58,6 +58,22 @@ def get_neighbors(view: ViewWithCodeAndData, after: Annotated[int, Query(ge=-1, 
     return send_array(places.astype(np.float32), steps=f"{latest.step},{n_steps}")
 
 
+def _find_places(
+    view: ViewWithCodeAndData,
+    x: Component = 0,
+    y: Component = 1,
+    projection: Projection = "components",
+    layout: Layout = "axes",
+) -> np.ndarray:
+    if layout == "axes":
+        return _place_on_axes(view, x, y, projection)
+    return require(view.neighbors.latest, "The neighbours are still looked for.").places
+
+
+Places = Annotated[np.ndarray, Depends(_find_places)]
+"""The place of each row on the map: n x 2."""
+
+
 class LandmarkEntry(BaseModel):
     """A name on the map, and the row where it stands."""
 
@@ -75,14 +91,10 @@ class Landmarks(BaseModel):
 @router.get("/names", responses=document_errors(404, 422))
 def list_names(
     view: ViewWithCodeAndData,
-    x: Component = 0,
-    y: Component = 1,
-    projection: Projection = "components",
-    layout: Layout = "axes",
+    places: Places,
     by: Annotated[str, Query(max_length=1200)] = "label",
 ) -> Landmarks:
     """Return the names of the categories of `by`, or else of the labels, and those of clusters, each at a row."""
-    places = _find_places(view, layout, x, y, projection)
     data, name = get_data(view), by.removeprefix("column:")
     colour = landmarks.list_columns(view).get(name) if by != name else None
     if colour is None or colour.categories is None:
@@ -95,15 +107,9 @@ def list_names(
 
 
 @router.get("/columns", responses=document_errors(404, 422))
-def list_filters(
-    view: ViewWithCodeAndData,
-    x: Component = 0,
-    y: Component = 1,
-    projection: Projection = "components",
-    layout: Layout = "axes",
-) -> list[ColourEntry]:
+def list_filters(view: ViewWithCodeAndData, places: Places) -> list[ColourEntry]:
     """Return what filters the map by histograms: labels, and the columns that differ between clusters or components."""
-    chosen = {f"column:{name}" for name in landmarks.choose_columns(view, _find_places(view, layout, x, y, projection))}
+    chosen = {f"column:{name}" for name in landmarks.choose_columns(view, places)}
     if not chosen:
         chosen = {f"component:{i}" for i in range(min(_MAX_COMPONENTS // 4, view.n_components))}
     return [entry for entry in list_colours(view) if entry.by == "label" or entry.by in chosen]
@@ -221,13 +227,6 @@ def _compute_colour(view: View, by: str) -> np.ndarray:
     if kind == "component" and name.isdecimal() and len(name) < 10 and int(name) < view.n_components:
         return view.codes[:, int(name)]
     raise HTTPException(404, "The map cannot be coloured by that; /api/map/colours lists what it can be coloured by.")
-
-
-def _find_places(view: View, layout: str, x: int, y: int, projection: str) -> np.ndarray:
-    """Return the place of each row on the map: n x 2."""
-    if layout == "axes":
-        return _place_on_axes(view, x, y, projection)
-    return require(view.neighbors.latest, "The neighbours are still looked for.").places
 
 
 def _place_on_axes(view: View, x: int, y: int, projection: str) -> np.ndarray:

@@ -17,6 +17,7 @@ from narrows.studio.routes.dependencies import Id, JobsDep, SessionDep, require
 from narrows.studio.routes.responses import document_errors
 from narrows.studio.routes.state import build_state
 from narrows.studio.session import Session
+from narrows.studio.uploads import to_printable
 from narrows.studio.view import View
 
 router = APIRouter(prefix="/api/models")
@@ -132,7 +133,7 @@ def download_model(session: SessionDep, model: Id) -> Response:
 
 def check_name(text: str) -> str:
     """Return a name without what cannot be printed; answer 422 if nothing is left."""
-    name = "".join(c for c in text if c.isprintable()).strip()
+    name = to_printable(text)
     if not name:
         raise HTTPException(422, "A name needs a letter, a digit or another sign that can be seen.")
     return name

@@ -17,6 +17,7 @@ from narrows.studio.effects import Effect
 from narrows.studio.messages import Body, Example, Finite, Index, Number, Picture
 from narrows.studio.routes.dependencies import RowIndex, ViewWithCodeAndData, check_row
 from narrows.studio.routes.responses import document_errors, to_example
+from narrows.studio.uploads import to_printable
 from narrows.studio.view import View
 
 router = APIRouter(prefix="/api/units")
@@ -209,7 +210,7 @@ def get_unit(view: SparseView, unit: RowIndex) -> Unit:
 def name_unit(view: SparseView, unit: RowIndex, body: UnitName) -> UnitEntry:
     """Name a unit. The name is kept in the model's folder, and the report shows it."""
     _check_unit(view, unit)
-    view.dictionary.name(unit, "".join(c for c in body.name if c.isprintable()).strip())
+    view.dictionary.name(unit, to_printable(body.name))
     return UnitEntry(**_unit_fields(view, [unit])[0])
 
 
