@@ -338,14 +338,11 @@ def beside_each_other(models: Sequence[str], seconds: float, seeds: int) -> dict
             except (ValueError, ImportError) as problem:
                 missing["fit"] = str(problem)
                 break
-            row = {"seconds": spent}
-            for column in COLUMNS:
-                try:
-                    found = narrows.evaluate(made, T, y, train=X[:N_TEST], measures=[column], verbose=0)
-                    row[column] = found.values[column]
-                except ValueError as problem:  # a model without this measure
-                    missing[column] = str(problem)
-            rows.append(row)
+            found = narrows.evaluate(
+                *(made, T, y), train=X[:N_TEST], measures=list(COLUMNS), skip_missing=True, verbose=0
+            )
+            missing |= found.missing
+            rows.append({"seconds": spent} | {column: found.values[column] for column in COLUMNS if column in found})
         results["models"][name] = {"rows": rows, "missing": missing}
         if not rows:
             print(f"| `{name}` | {missing['fit']} |")

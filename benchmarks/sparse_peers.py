@@ -11,8 +11,8 @@ warm-up is a twentieth of the run (dictionary_learning), the decay its last fift
 tenth. sparsify has none of them, and by default no loss that revives units. Peers get rows that are centred and have
 one scale, as narrows makes them itself with `scale="all"`.
 
-rates: each side with three learning rates, on a seed and a number of tokens of their own; the best one is used by the
-other jobs.
+rates: each side with three learning rates, on a seed and a number of tokens of their own, and with up to two more
+beyond the lowest or the highest one as long as that is the best; the best one is used by the other jobs.
 
 quality: explained variance 1 - sum |x - o|^2 / sum |x - mean|^2 of held-out rows in their own units, active units a row
 (L0), share of units that are active for none of `--dead-rows` training rows, tokens per CPU second of the whole
@@ -46,6 +46,7 @@ K, BATCH = 32, 1024
 BLOCK = 2_048  # rows that are evaluated at once
 N_STEPS, N_WARM_UP = 8, 3
 RATES_SEED = 100
+N_RATES = 5  # at most, of a side
 PEERS = ("sae-lens", "eai-sparsify", "dictionary-learning")
 RATES = {
     "narrows": (1e-3, 2e-3, 4e-3),
@@ -314,12 +315,24 @@ def rates(options: argparse.Namespace) -> dict[str, Any]:
     results: dict[str, Any] = {"tokens": options.rate_tokens, "seed": RATES_SEED, "explained_variance": {}}
     for n_units in options.units:
         for side in options.sides:
-            tried = {}
-            for rate in RATES[side]:
+            tried: dict[float, float] = {}
+            left = list(RATES[side])
+            while left:
+                rate = left.pop(0)
                 run = Run(side, n_units, rate, options.rate_tokens, RATES_SEED, options.data, dead_rows=BLOCK)
                 tried[rate] = train(run, is_alone=False)["explained_variance"]
+                if not left and len(tried) < N_RATES:
+                    left = beyond(tried)
             results["explained_variance"][f"{side}, {n_units}"] = {f"{rate:g}": ev for rate, ev in tried.items()}
     return results
+
+
+def beyond(tried: dict[float, float]) -> list[float]:
+    """Return the next rate beyond the best one; none if the best one has neighbours on both sides."""
+    rates, best = sorted(tried), max(tried, key=lambda rate: tried[rate])
+    if best == rates[0]:
+        return [best * rates[0] / rates[1]]
+    return [best * rates[-1] / rates[-2]] if best == rates[-1] else []
 
 
 def best_rate(side: str, n_units: int, name: str) -> float:

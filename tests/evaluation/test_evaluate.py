@@ -89,6 +89,28 @@ def test_what_is_not_there_is_said(models: dict[str, Any], data: dict[str, Any],
             narrows.evaluate(model, X, measures=["trustworthiness"])
 
 
+def test_named_measures_that_are_missing_are_listed_and_those_of_the_other_model_stay(
+    models: dict[str, Any], data: dict[str, Any]
+):
+    X, names = data["X"][:100], ["mse", "elbo", "l0"]
+    found = narrows.evaluate(models["ae"], X, measures=names, skip_missing=True)
+    assert (list(found.rows), list(found.missing)) == (["n", "mse"], ["elbo", "l0"])
+    alone = narrows.evaluate(models["vae"], X, measures=["elbo"])
+    beside = narrows.evaluate(models["ae"], X, beside=models["vae"], measures=names, skip_missing=True)
+    assert list(beside.rows) == ["n", "mse", "elbo"]
+    assert math.isnan(beside.rows["elbo"].value)
+    assert "elbo" not in beside.values
+    assert beside["other_elbo"] == pytest.approx(alone["elbo"], rel=1e-5)
+    assert beside.rows["elbo"].better == 1
+    line = next(row for row in beside.cells() if row[0] == "elbo")
+    assert line[:4] == ("elbo", "", "", "")
+    assert float(line[4]) == pytest.approx(alone["elbo"], rel=1e-3)
+    assert (
+        narrows.evaluate(models["vae"], X, beside=models["ae"], measures=names, skip_missing=True).rows["elbo"].other
+        is None
+    )
+
+
 def test_same_seed_same_table(models: dict[str, Any], data: dict[str, Any]):
     X, names = data["X"][:150], ["mse", "nll", "frechet", "c2st"]
     state = torch.get_rng_state(), np.random.get_state()[1].tolist()  # noqa: NPY002

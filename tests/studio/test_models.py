@@ -17,14 +17,13 @@ from narrows.studio.session import Session
 
 @pytest.fixture
 def two(client_of, models, digits, tmp_path):
-    """A client and its session, with a model that was trained here, and one from a folder, which is open."""
+    """A client and its session, with a model in the folder of the studio, and one from elsewhere, which is open."""
     session = Session(keep=tmp_path / "kept")
     for name in ("theirs", "kept/ours"):
         load(models["vae"]).save(tmp_path / name)
     data = Data("digits", digits[:30], Colour.from_column(np.arange(30) % 10))
-    for path, job in ((tmp_path / "kept/ours", "f00"), (tmp_path / "theirs", None)):
-        view = session.open(load(path), data, name=path.name, path=path, is_saved=True)
-        view.job = job
+    for path in (tmp_path / "kept/ours", tmp_path / "theirs"):
+        session.open(load(path), data, name=path.name, path=path, is_saved=True)
     with client_of(session) as client:
         yield client, session
     session.close()
@@ -65,7 +64,7 @@ def test_a_name_that_cannot_be_written_is_not_taken(two, monkeypatch):
 def test_a_deleted_model_can_be_restored_and_the_open_one_is_safe(two, tmp_path):
     client, session = two
     entries = read_entries(client.get("/api/state"))
-    assert [entry["trained_here"] for entry in entries.values()] == [True, False]
+    assert [entry["owned"] for entry in entries.values()] == [True, False]
     refused = client.delete(f"/api/models/{entries['theirs']['id']}")
     assert refused.status_code == 409
     assert "theirs is open, so it is not deleted" in refused.json()["detail"]
@@ -82,7 +81,7 @@ def test_a_deleted_model_can_be_restored_and_the_open_one_is_safe(two, tmp_path)
     assert (tmp_path / "kept/ours/recipe.json").exists()  # it was restored
 
 
-def test_only_folders_of_models_that_were_trained_here_are_deleted_and_only_at_the_end(two, tmp_path):
+def test_only_folders_of_the_studio_are_deleted_and_only_at_the_end(two, tmp_path):
     client, session = two
     entries = read_entries(client.get("/api/state"))
     assert client.delete(f"/api/models/{entries['ours']['id']}").status_code == 200
@@ -253,3 +252,25 @@ def test_models_that_an_earlier_studio_kept_are_opened_with_the_rows_that_are_sh
         for folder in ("b", "broken", "..", "%2e%2e%2fx"):
             assert client.post(f"/api/models/kept/{folder}/open").status_code in (404, 405, 422)
     session.close()
+
+
+def test_a_model_that_an_earlier_studio_kept_is_deleted_at_the_end_unless_it_is_restored(
+    client_of, models, digits, tmp_path
+):
+    for folder in ("gone", "back", "now"):
+        load(models["vae"]).save(tmp_path / folder)
+    session = Session(keep=tmp_path)
+    session.open(load(tmp_path / "now"), Data("digits", digits[:50]), name="now", path=tmp_path / "now")
+    with client_of(session) as client:
+        client.delete("/api/models/kept/gone")
+        answer = client.delete("/api/models/kept/back")
+        deleted = {entry["name"]: entry for entry in answer.json()["deleted"]}
+        assert [(name, entry["owned"]) for name, entry in deleted.items()] == [("gone", True), ("back", True)]
+        assert list(read_entries(answer)) == ["now"]
+        assert client.get("/api/models/kept").json() == []
+        assert set(read_entries(client.post(f"/api/models/{deleted['back']['id']}/restore"))) == {"now", "back"}
+        for folder in ("gone", "other", ".."):
+            assert client.delete(f"/api/models/kept/{folder}").status_code in (404, 405, 422)
+    assert (tmp_path / "gone/recipe.json").exists()
+    session.close()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["back", "now"]

@@ -912,6 +912,21 @@ def test_a_model_that_was_kept_earlier_is_opened(visit):
     wait_for_dials(page)
 
 
+def test_a_model_that_was_kept_earlier_is_deleted_and_restored(visit):
+    page = visit("keep", "#models")
+    page.get_by_role("button", name="Delete vae").click()
+    assert page.evaluate("document.activeElement.textContent") == "Keep it"
+    page.keyboard.press("Escape")
+    wait_until(page, lambda: page.evaluate("document.activeElement.textContent") == "Open")
+    page.get_by_role("button", name="Delete vae").click()
+    page.get_by_text("is deleted when the studio stops").wait_for()
+    assert list_violations(page) == []
+    page.get_by_role("button", name="Delete", exact=True).click()
+    page.get_by_role("button", name="Restore vae").click()
+    page.get_by_role("button", name="Rename vae").wait_for()
+    assert page.get_by_role("heading", name="Kept earlier").count() == 0
+
+
 def test_two_models_are_compared_on_the_same_rows(visit):
     page = visit("pair", "#compare")
     page.get_by_role("heading", name="Dials of dae").wait_for()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
@@ -25,6 +28,7 @@ from narrows.evaluation import (
 )
 from narrows.evaluation.absent import Absent
 from narrows.evaluation.inspection import Inspection
+from narrows.evaluation.intervals import Estimate
 from narrows.evaluation.registry import MEASURES, Measure
 from narrows.evaluation.row_sets import find_target
 from narrows.evaluation.subjects import Comparison, ModelSubject, PCABaseline, Subject
@@ -62,6 +66,7 @@ def evaluate(
     features: Callable[[Any], Any] | None = None,
     scores: Any = None,
     target: Any = None,
+    skip_missing: bool = False,
     random_state: int = 0,
     verbose: Verbosity = "auto",
 ) -> Evaluation:
@@ -81,6 +86,7 @@ def evaluate(
         ones, for example another model's `transform`; None for a fixed random network.
     scores : (n,), the result of `model.score_samples(X)`, if it is known: it is then not computed again.
     target : for a table, name of the column that the measure `utility` predicts; None for the last one with levels.
+    skip_missing : True lists those of `measures` that the model does not have in `Evaluation.missing`; False raises.
     random_state : an int; seed of the random numbers.
     verbose : "auto" for a progress bar where it takes more than 2 seconds and somebody watches, 0 for silence, 1 for a
         bar at once.
@@ -94,7 +100,7 @@ def evaluate(
     ------
     TypeError, ValueError
         If the model is not fitted, `y` or `scores` do not fit `X`, or `measures` names one that the model does not
-        have.
+        have and `skip_missing` is False.
 
     Examples
     --------
@@ -130,6 +136,7 @@ def evaluate(
         n_draws=n_draws,
         features=features,
         target=target,
+        skip_missing=skip_missing,
         random_state=random_state,
         verbose=verbose,
         description=description,
@@ -146,9 +153,12 @@ def evaluate_inspection(
     n_draws: int = 64,
     features: Callable[[Any], Any] | None = None,
     target: Any = None,
+    skip_missing: bool = False,
     random_state: int = 0,
     verbose: Verbosity = "auto",
     description: str = "examples",
+    has_pca: bool = True,
+    turn: Callable[[], AbstractContextManager[object]] = contextlib.nullcontext,
 ) -> Evaluation:
     """Measure a model by its inspection, which other code may share. See `evaluate`.
 
@@ -158,6 +168,8 @@ def evaluate_inspection(
     labels : n class numbers from 0, or None.
     beside : another model on the same examples.
     description : description of the row "n" of the table.
+    has_pca : False leaves the column of PCA out.
+    turn : each measure is taken inside of the context that it returns, so that others may get a turn between two.
     """
     model, selected = inspection.model, _select(measures)
     if target is not None:
@@ -172,16 +184,16 @@ def evaluate_inspection(
         )
         subjects: dict[str, Subject] = {"value": ModelSubject(inspection, comparison)}
         n_train = len(comparison.rows if comparison.train is None else comparison.train)
-        if model.model_.decodes_codes and n_train > 1:
+        if has_pca and model.model_.decodes_codes and n_train > 1:
             subjects["pca"] = _pca(inspection, comparison)
         if beside is not None:
             subjects["other"] = ModelSubject(beside, comparison)
         for number, selected_measure in enumerate(selected):
             reporter.update(number / len(selected), {})
-            try:
-                _add(selected_measure, subjects, evaluation)
-            except Absent as reason:
-                if measures is not None:
+            with turn():
+                reason = _add(selected_measure, subjects, evaluation)
+            if reason is not None:
+                if measures is not None and not skip_missing:
                     raise ValueError(f"{inspection.kind} has no {selected_measure.name}: {reason}.") from reason
                 evaluation.missing[selected_measure.name] = str(reason)
     return evaluation
@@ -192,20 +204,23 @@ def fits_memory(n: int, model: FittedModel) -> bool:
     return len(_index(n, model)) == n
 
 
-def _add(selected: Measure, subjects: dict[str, Subject], evaluation: Evaluation) -> None:
-    """Add the rows of a measure to the table. Raises Absent if the model itself has none."""
-    rows = selected.rows(subjects["value"])
-    beside: dict[str, dict[str, float]] = {}
+def _add(selected: Measure, subjects: dict[str, Subject], evaluation: Evaluation) -> Absent | None:
+    """Add the rows of a measure to the table. Return the reason if the model itself has none."""
+    found: dict[str, dict[str, Estimate]] = {}
+    reason = None
     for column, subject in subjects.items():
-        if column == "value":
+        if column == "pca" and reason is not None:
             continue
         try:
-            beside[column] = {name: estimate.value for name, estimate in selected.rows(subject).items()}
-        except Absent:
-            beside[column] = {}
-    for name, (value, low, high, description) in rows.items():
-        others = {column: values.get(name) for column, values in beside.items()}
-        evaluation.rows[name] = Row(value, low, high, better=selected.better, words=description, **others)
+            found[column] = selected.rows(subject)
+        except Absent as absent:
+            if column == "value":
+                reason = absent
+    for name, row in found.get("value", found.get("other", {})).items():
+        beside = {column: rows[name].value for column, rows in found.items() if column != "value" and name in rows}
+        numbers = row[:3] if reason is None else (math.nan,) * 3
+        evaluation.rows[name] = Row(*numbers, better=selected.better, words=row.description, **beside)
+    return reason
 
 
 def _prepare(model: FittedModel, train: Any) -> Tensor | None:

@@ -21,7 +21,8 @@ class Row:
 
     Attributes
     ----------
-    value, low, high : value of the model, and ends of its 95 % interval; NaN if there is no interval.
+    value : value of the model; NaN if only the other model has the measure.
+    low, high : ends of its 95 % interval; NaN if there is none.
     pca, other : values of PCA and of the other model; None if they have none.
     better : 1 if more is better, -1 if less is better, 0 if neither is.
     words : description of the measure, and of the examples and the method.
@@ -57,8 +58,8 @@ class Evaluation:
 
     @property
     def values(self) -> dict[str, float]:
-        """Values of the model by the name of the measure."""
-        return {name: row.value for name, row in self.rows.items()}
+        """Values of the model by the name of the measure, without those that only the other model has."""
+        return {name: row.value for name, row in self.rows.items() if row.other is None or not math.isnan(row.value)}
 
     @property
     def explained(self) -> dict[str, str]:
@@ -166,7 +167,7 @@ class Evaluation:
 
 def _number(value: float | None) -> str:
     """Format with five digits, more than an interval leaves certain."""
-    return "" if value is None else f"{value:.5g}"
+    return "" if value is None or math.isnan(value) else f"{value:.5g}"
 
 
 def _finite(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,6 @@ from typing import NamedTuple
 import numpy as np
 
 from narrows.data import spaced_indices, take_rows
-from narrows.evaluation.absent import Absent
 from narrows.evaluation.inspection import Inspection
 from narrows.studio import cells, pictures
 from narrows.studio.dials import Dial
@@ -71,34 +70,21 @@ def measure(view: View, other: View) -> tuple[int, list[Measured]]:
     if data.labels is not None and data.labels.categories is not None:
         known = data.labels.values[rows]
         labels = None if (known < 0).any() else np.unique(known, return_inverse=True)[1]
-    first, second = Inspection(view.model, X), Inspection(other.model, X)
-
-    def evaluate(name: str, inspection: Inspection, beside: Inspection | None = None) -> dict[str, Measured]:
-        """Return the lines of a measure by name; none if the model does not have it."""
-        try:
-            with view.compute_lock.hold():
-                table = evaluate_inspection(inspection, labels, beside=beside, measures=[name], verbose=0).rows
-        except ValueError as error:
-            if not isinstance(error.__cause__, Absent):
-                raise
-            return {}
-        return {
-            line: Measured(line, (_finite(row.value), _finite(row.other)), row.better, row.words)
-            for line, row in table.items()
-            if line != "n"
-        }
-
-    lines: list[Measured] = []
-    for name in _MEASURES:
-        found = evaluate(name, first, second)
-        if not found:
-            found = {key: line._replace(values=(None, line.values[0])) for key, line in evaluate(name, second).items()}
+    table = evaluate_inspection(
+        *(Inspection(view.model, X), labels),
+        beside=Inspection(other.model, X),
+        measures=_MEASURES,
+        skip_missing=True,
+        has_pca=False,
+        turn=view.compute_lock.hold,
+        verbose=0,
+    )
+    lines = []
+    for name, row in list(table.rows.items())[1:]:  # the first is the number of rows
+        better, words = row.better, row.words
         if name in _SCALED and not view.schema.has_scale_of(other.schema):
-            found = {
-                key: line._replace(better=0, words=f"{line.words}; each model has its own scale")
-                for key, line in found.items()
-            }
-        lines += found.values()
+            better, words = 0, f"{words}; each model has its own scale"
+        lines.append(Measured(name, (_finite(row.value), _finite(row.other)), better, words))
     return len(rows), lines[:_MAX_LINES]
 
 

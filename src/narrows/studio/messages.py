@@ -140,7 +140,7 @@ class DataState(BaseModel):
 class ModelEntry(BaseModel):
     """A model of this session.
 
-    `path` is its folder, if it has one. `trained_here` is true if the folder goes when the model is deleted.
+    `path` is its folder, if it has one. `owned` is true if the folder goes when the model is deleted.
     """
 
     id: str
@@ -151,7 +151,7 @@ class ModelEntry(BaseModel):
     data: str | None
     n_components: int
     path: str | None
-    trained_here: bool
+    owned: bool
 
 
 class DatasetEntry(BaseModel):

@@ -100,12 +100,12 @@ class Session:
             storage.write_notes(view.path, replace(storage.read_notes(view.path), name=name))
         view.name = name
 
-    def has_made(self, view: View) -> bool:
-        """True if the view's model was trained here, so that its folder goes when it is deleted."""
-        return view.path is not None and view.job is not None and view.path.parent == self.models
+    def owns(self, view: View) -> bool:
+        """True if the view's model is in the folder of this studio, which is deleted with it."""
+        return view.path is not None and view.path.parent.resolve() == self.models.resolve()
 
     def delete(self, view: View) -> None:
-        """Take a view out of the list. The folder of a model that was trained here is deleted when the studio stops.
+        """Take a view out of the list. The folder of a model of this studio is deleted when the studio stops.
 
         Until then the last few views can be restored. Folders of other models are left alone.
 
@@ -117,7 +117,7 @@ class Session:
         with self._lock:
             if view is self.current:
                 raise ValueError(f"{view.name} is open, so it is not deleted. Open another model first.")
-            del self.views[view.id]
+            self.views.pop(view.id, None)
             self.deleted[view.id] = view
             n_old = len(self.deleted) - _MAX_DELETED
             old = [self.deleted.pop(next(iter(self.deleted))) for _ in range(n_old)]
@@ -131,11 +131,11 @@ class Session:
             self.views[view.id] = view
 
     def _doom(self, view: View) -> None:
-        if self.has_made(view) and view.path is not None:
+        if self.owns(view) and view.path is not None:
             self._doomed.add(view.path)
 
     def close(self) -> None:
-        """Remove the temporary files, and the folders of deleted models that were trained here."""
+        """Remove the temporary files, and the folders of deleted models."""
         for view in (*self.views.values(), *self.deleted.values()):
             view.stop()
         for view in self.deleted.values():

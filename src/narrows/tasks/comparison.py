@@ -145,7 +145,7 @@ def compare(
     y : n labels, for the measures of classes.
     train : examples that the models were fitted on, as for `evaluate`.
     names : names of the models; None for those of their classes.
-    measures : names of measures; None takes all that apply to the first model.
+    measures : names of measures that the first model has; None takes all that apply to either model.
     random_state : seed of the measures.
     verbose : as for `evaluate`.
 

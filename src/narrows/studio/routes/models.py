@@ -56,15 +56,27 @@ def list_kept_models(session: SessionDep) -> list[KeptModel]:
 @router.post("/kept/{folder}/open", responses=document_errors(404, 409, 422))
 def open_kept_model(session: SessionDep, jobs: JobsDep, folder: FolderName) -> State:
     """Show a model that an earlier studio kept, with the rows that are shown if they fit it."""
+    session.show(_view_kept(session, folder))
+    return build_state(session, jobs)
+
+
+@router.delete("/kept/{folder}", responses=document_errors(404, 409, 422))
+def delete_kept_model(session: SessionDep, jobs: JobsDep, folder: FolderName) -> State:
+    """Delete a model that an earlier studio kept. It can be restored until the studio stops, as any model can."""
+    session.delete(_view_kept(session, folder))
+    return build_state(session, jobs)
+
+
+def _view_kept(session: Session, folder: str) -> View:
+    """Return a view of a model that an earlier studio kept, with the rows that are shown if they fit it."""
     path = require(next((p for p in session.list_kept() if p.name == folder), None), "There is no such kept model.")
     model, current = load(path), session.current
     name = storage.read_notes(path).name or path.name
     data = None if current is None or current.data is None else replace(current.data, X=current.given)
     try:
-        session.open(model, data, name=name, path=path, is_saved=True)
+        return View(model, data, session.compute_lock, name=name, path=path, is_saved=True)
     except (ValueError, TypeError):  # other rows, which it does not take
-        session.open(model, None, name=name, path=path, is_saved=True)
-    return build_state(session, jobs)
+        return View(model, None, session.compute_lock, name=name, path=path, is_saved=True)
 
 
 @router.post("/{model}/open", responses=document_errors(404, 422))
@@ -85,7 +97,7 @@ def rename_model(session: SessionDep, jobs: JobsDep, model: Id, body: ModelName)
 def delete_model(session: SessionDep, jobs: JobsDep, model: Id) -> State:
     """Delete a model that is not shown. It can be restored until the studio stops.
 
-    Only then the folder of a model that was trained here is deleted. Folders of other models are never deleted.
+    Only then the folder of a model in the studio's own folder is deleted. Folders of other models are never deleted.
     """
     view = find_view(session, model)
     try:

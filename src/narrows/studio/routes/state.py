@@ -104,7 +104,7 @@ def _describe_entry(session: Session, view: View) -> ModelEntry:
         data=view.data.name if view.data else None,
         n_components=view.n_components,
         path=str(view.path) if view.path else None,
-        trained_here=session.has_made(view),
+        owned=session.owns(view),
     )
 
 

@@ -17,7 +17,7 @@ export interface Model {
 export interface Finding { name: string; is_well: boolean; message: string; change: Record<string, unknown>; setting: string }
 export interface ModelEntry {
   id: string; name: string; recipe: string; current: boolean; saved: boolean; data: string | null; n_components: number;
-  path: string | null; trained_here: boolean;
+  path: string | null; owned: boolean;
 }
 export interface Data {
   name: string; n: number; total: number; labels: boolean; classes: string[] | null; columns: string[] | null; description: string;

@@ -14,7 +14,9 @@ export class ModelList {
   #list = h("div", { class: "models" });
   #keptList = h("div", { class: "models" }); // apart, because it comes later: the focus stays in the other list
   element = h("div", null, this.#list, this.#keptList);
-  /** @type {{id: string, action: "rename" | "delete"} | null} what is asked about a model */ #asked = null;
+  /** @type {{id: string, action: "rename" | "delete"} | null} what is asked about a model; of a kept one, its folder */
+  #asked = null;
+  /** @type {KeptModel[]} */ #kept = [];
 
   /** @param {App} app */
   constructor(app) {
@@ -24,11 +26,14 @@ export class ModelList {
   /** Show the list, with the models that earlier studios kept. */
   async load() {
     this.#render();
-    /** @type {KeptModel[]} */
-    const kept = (await attempt(this.app.transport.json("GET", "/api/models/kept"))) ?? [];
-    const items = kept.map((model) => this.#keptItem(model));
+    this.#kept = (await attempt(this.app.transport.json("GET", "/api/models/kept"))) ?? [];
+    this.#renderKept();
+  }
+
+  #renderKept() {
+    const items = this.#kept.map((model) => this.#keptItem(model));
     const list = h("ul", { class: "model-list", "aria-label": "Models kept earlier" }, items);
-    setChildren(this.#keptList, ...(kept.length ? [h("h2", null, "Kept earlier"), list] : []));
+    setChildren(this.#keptList, ...(items.length ? [h("h2", null, "Kept earlier"), list] : []));
   }
 
   #render() {
@@ -57,7 +62,9 @@ export class ModelList {
     const asked = this.#asked?.id === model.id ? this.#asked.action : null;
     /** @type {HTMLElement} */ let below = this.#actions(model);
     if (asked === "rename") below = this.#nameForm(model);
-    if (asked === "delete") below = this.#confirmation(model);
+    if (asked === "delete") {
+      below = this.#confirmation(model, describeFate(model), () => this.#change(model, "DELETE", ""));
+    }
     const properties = { class: model.current ? "current" : null, "aria-current": model.current && "true" };
     return h("li", { ...properties, "data-id": model.id }, this.#description(model), below);
   }
@@ -77,11 +84,7 @@ export class ModelList {
 
   /** @param {ModelEntry} model */
   #actions(model) {
-    const ask = (/** @type {"rename" | "delete"} */ action) => () => {
-      this.#asked = { id: model.id, action };
-      this.#render();
-      /** @type {HTMLElement | null} */ (this.element.querySelector("input, .cancel"))?.focus();
-    };
+    const ask = (/** @type {"rename" | "delete"} */ action) => () => this.#ask(model.id, action);
     const link = { class: "button", href: `/api/models/${model.id}/download`, download: `${model.name}.zip` };
     const of = (/** @type {string} */ verb) => ({ "aria-label": `${verb} ${model.name}` });
     return h(
@@ -114,17 +117,25 @@ export class ModelList {
     );
   }
 
-  /** @param {ModelEntry} model */
-  #confirmation(model) {
+  /** Ask for a name, or whether to delete. @param {string} id @param {"rename" | "delete"} action */
+  #ask(id, action) {
+    this.#asked = { id, action };
+    this.#render();
+    this.#renderKept();
+    /** @type {HTMLElement | null} */ (this.element.querySelector("input, .cancel"))?.focus();
+  }
+
+  /** @param {{id: string, name: string}} model @param {string} fate what becomes of its files
+   * @param {() => Promise<boolean>} doDelete */
+  #confirmation(model, fate, doDelete) {
     const remove = async () => {
-      if (!(await this.#change(model, "DELETE", ""))) return;
-      toast(`${model.name} is deleted. It can be restored below the list.`);
+      if (await doDelete()) toast(`${model.name} is deleted. It can be restored below the list.`);
     };
     const onkeydown = (/** @type {KeyboardEvent} */ event) => event.key === "Escape" && this.#close(model);
     return h(
       "div",
       { class: "confirm", role: "group", "aria-label": `Delete ${model.name}?`, onkeydown },
-      h("p", null, h("b", null, `Delete ${model.name}? `), describeFate(model)),
+      h("p", null, h("b", null, `Delete ${model.name}? `), fate),
       h(
         "div",
         { class: "actions" },
@@ -145,10 +156,16 @@ export class ModelList {
 
   /** @param {KeptModel} model */
   #keptItem({ folder, name, recipe }) {
-    const open = () => this.#open(`kept/${encodeURIComponent(folder)}`);
+    const path = `kept/${encodeURIComponent(folder)}`;
     const facts = [h("h2", null, name), h("p", { class: "note" }, name === folder ? recipe : `${recipe}, ${folder}`)];
-    const action = button("Open", null, open, { "aria-label": `Open ${name}` });
-    return h("li", null, h("div", { class: "model-facts" }, facts), h("div", { class: "actions" }, action));
+    const open = button("Open", null, () => this.#open(path), { "aria-label": `Open ${name}` });
+    const remove = button("Delete", "trash", () => this.#ask(path, "delete"), { "aria-label": `Delete ${name}` });
+    /** @type {HTMLElement} */ let below = h("div", { class: "actions" }, open, remove);
+    if (this.#asked?.id === path) {
+      const model = { id: path, name };
+      below = this.#confirmation(model, fateOfFolder(folder), () => this.#change(model, "DELETE", ""));
+    }
+    return h("li", { "data-id": path }, h("div", { class: "model-facts" }, facts), below);
   }
 
   /** @param {string} path of the model below /api/models */
@@ -157,28 +174,35 @@ export class ModelList {
     if (isOpen) await attempt(this.app.reload());
   }
 
-  /** Change a model, and show the list anew. @param {ModelEntry} model @param {string} method @param {string} path
+  /** Change a model, and show the lists anew. @param {{id: string}} model @param {string} method @param {string} path
    * @param {object} [body] @returns {Promise<boolean>} false if the server refused */
   async #change(model, method, path, body) {
     const isDone = await attempt(this.app.transport.json(method, `/api/models/${model.id}${path}`, body));
     if (!isDone) return false;
     await attempt(this.app.reload());
     this.#close(model);
+    if (method === "DELETE") await this.load();
     return true;
   }
 
-  /** Ask nothing any more. The keyboard goes on at the model. @param {ModelEntry} model */
+  /** Ask nothing any more. The keyboard goes on at the model. @param {{id: string}} model */
   #close({ id }) {
     this.#asked = null;
     this.#render();
-    /** @type {HTMLElement | null} */ (this.element.querySelector(`[data-id="${id}"] .button`))?.focus();
+    this.#renderKept();
+    /** @type {HTMLElement | null} */ (this.element.querySelector(`[data-id="${CSS.escape(id)}"] .button`))?.focus();
   }
 }
 
 /** What becomes of the files of a model that is deleted. @param {ModelEntry} model */
-function describeFate({ path, saved, trained_here: isOurs }) {
-  const until = "Until then you can restore it.";
-  if (isOurs) return `${saved ? `Its folder, ${path}, is deleted` : "It goes"} when the studio stops. ${until}`;
+function describeFate({ path, saved, owned }) {
+  if (owned && path && saved) return fateOfFolder(path);
+  if (owned) return "It goes when the studio stops. Until then you can restore it.";
   if (path) return `It only leaves this list: its folder, ${path}, stays as it is.`;
   return "It is in no folder. Until the studio stops you can restore it.";
+}
+
+/** @param {string} folder of a model that goes when it is deleted */
+function fateOfFolder(folder) {
+  return `Its folder, ${folder}, is deleted when the studio stops. Until then you can restore it.`;
 }
