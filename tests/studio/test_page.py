@@ -900,20 +900,10 @@ def test_models_are_renamed_deleted_and_restored_by_keyboard(visit):
     assert page.locator("h1").inner_text() == "Models"
 
 
-def test_a_model_that_was_kept_earlier_is_opened(visit):
+def test_a_model_that_was_kept_earlier_is_deleted_restored_and_opened(visit):
     page = visit("keep", "#models")
     page.get_by_text("No model is open.").wait_for()
     assert list_violations(page) == []
-    page.get_by_role("button", name="Open vae").click()
-    page.locator(".model-list .badge").wait_for()
-    assert page.locator(".model-list .current h2").inner_text().split()[0] == "vae"
-    assert page.get_by_role("button", name="Open vae").count() == 0
-    page.get_by_role("link", name="Dials").click()
-    wait_for_dials(page)
-
-
-def test_a_model_that_was_kept_earlier_is_deleted_and_restored(visit):
-    page = visit("keep", "#models")
     page.get_by_role("button", name="Delete vae").click()
     assert page.evaluate("document.activeElement.textContent") == "Keep it"
     page.keyboard.press("Escape")
@@ -923,8 +913,13 @@ def test_a_model_that_was_kept_earlier_is_deleted_and_restored(visit):
     assert list_violations(page) == []
     page.get_by_role("button", name="Delete", exact=True).click()
     page.get_by_role("button", name="Restore vae").click()
-    page.get_by_role("button", name="Rename vae").wait_for()
+    page.get_by_role("button", name="Open vae").click()
+    page.locator(".model-list .badge").wait_for()
+    assert page.locator(".model-list .current h2").inner_text().split()[0] == "vae"
     assert page.get_by_role("heading", name="Kept earlier").count() == 0
+    assert page.get_by_role("button", name="Open vae").count() == 0
+    page.get_by_role("link", name="Dials").click()
+    wait_for_dials(page)
 
 
 def test_two_models_are_compared_on_the_same_rows(visit):

@@ -26,8 +26,12 @@ export class ModelList {
   /** Show the list, with the models that earlier studios kept. */
   async load() {
     this.#render();
-    this.#kept = (await attempt(this.app.transport.json("GET", "/api/models/kept"))) ?? [];
+    await this.#loadKept();
     this.#renderKept();
+  }
+
+  async #loadKept() {
+    this.#kept = (await attempt(this.app.transport.json("GET", "/api/models/kept"))) ?? [];
   }
 
   #renderKept() {
@@ -180,8 +184,8 @@ export class ModelList {
     const isDone = await attempt(this.app.transport.json(method, `/api/models/${model.id}${path}`, body));
     if (!isDone) return false;
     await attempt(this.app.reload());
+    if (method === "DELETE") await this.#loadKept();
     this.#close(model);
-    if (method === "DELETE") await this.load();
     return true;
   }
 
