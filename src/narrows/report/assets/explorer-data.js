@@ -73,12 +73,14 @@ export class ExplorerColumn {
     this.chosen.clear();
   }
 
-  /** True if the filter leaves a row in. @param {number} row */
-  passes(row) {
-    if (this.kind === "level") return !this.chosen.size || this.chosen.has(this.values[row]);
-    if (!this.range) return true;
-    const bar = this.bars[row];
-    return bar >= this.range[0] && bar <= this.range[1] && bar < this.nBars;
+  /** Return 1 for each bar whose rows the filter leaves in, else 0. */
+  passing() {
+    const [first, last] = this.range ?? [0, this.nBars - 1];
+    const passes = (bar) => (this.kind === "level" ? this.chosen.has(bar) : bar >= first && bar <= last);
+    const withoutValue = this.isFiltered ? 0 : 1;
+    return Uint8Array.from({ length: this.nBars + 1 }, (_, bar) =>
+      bar === this.nBars ? withoutValue : Number(!this.isFiltered || passes(bar)),
+    );
   }
 
   /** The value of a row as text. @param {number} row */
@@ -116,8 +118,9 @@ export class ExplorerRows {
   /** Apply the filter of a column. @param {ExplorerColumn} column */
   filter(column) {
     const { left, n } = this;
-    const { bit } = column;
-    for (let i = 0; i < n; i++) left[i] = column.passes(i) ? left[i] & ~bit : left[i] | bit;
+    const { bars, bit } = column;
+    const passing = column.passing();
+    for (let i = 0; i < n; i++) left[i] = passing[bars[i]] ? left[i] & ~bit : left[i] | bit;
   }
 
   /** Select rows, or none. @param {Uint8Array | null} inside */

@@ -51,6 +51,10 @@ function contourAt(density, height) {
   for (let b = 0; b < GRID - 1; b++) {
     for (let a = 0; a < GRID - 1; a++) {
       const at = a + GRID * b;
+      const [first, second] = [density[at] >= height, density[at + 1] >= height];
+      // in most cells no contour begins
+      if (first === second && density[at + GRID] >= height === first && density[at + GRID + 1] >= height === first)
+        continue;
       const corners = [density[at], density[at + 1], density[at + GRID + 1], density[at + GRID]];
       /** @type {[number, number][]} */ const ends = [];
       for (let side = 0; side < 4; side++) {

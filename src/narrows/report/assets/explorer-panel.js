@@ -7,6 +7,7 @@ import { packColour, parseColour } from "./explorer-points.js";
 
 const MOST_LEVELS = 8; // levels of a column that have a bar at first
 export const MOST_ROWS = 100; // rows in the table
+const MOST_KEPT = 2000; // lines of the table that are kept, for filters that let their rows in again
 
 /** Colours of the points, light or dark as the page is. */
 class ExplorerColours {
@@ -226,30 +227,40 @@ export class ExplorerTable {
    * @param {ExplorerPictures} pictures */
   constructor(root, rows, nameOf, pictures) {
     Object.assign(this, { root, rows, nameOf, pictures });
-    this.table = root.appendChild(make("table"));
+    /** @type {Map<number, HTMLElement>} */ this.lines = new Map(); // made before, by row
+    const head = make("tr");
+    for (const name of pictures.spec ? ["", ""] : [""]) head.append(make("td", "", name));
+    for (const { name, kind } of rows.columns) head.append(make("th", kind === "level" ? "word" : "", name));
+    const table = root.appendChild(make("table"));
+    table.appendChild(make("thead")).append(head);
+    this.body = table.appendChild(make("tbody"));
   }
 
   update() {
-    const { columns } = this.rows;
-    const head = make("tr");
-    const hasPictures = Boolean(this.pictures.spec);
-    for (const name of hasPictures ? ["", ""] : [""]) head.append(make("td", "", name));
-    for (const { name, kind } of columns) head.append(make("th", kind === "level" ? "word" : "", name));
-    const lines = this.rows.first(MOST_ROWS).map((row) => {
-      const line = make("tr");
-      if (hasPictures) {
-        const picture = this.pictures.of(row);
-        line.appendChild(make("td", "pictured")).append(...(picture ? [picture] : []));
-      }
-      const name = line.appendChild(make("th", "", this.nameOf(row)));
-      name.scope = "row";
-      for (const column of columns) line.append(make("td", column.kind === "level" ? "word" : "", column.text(row)));
-      return line;
-    });
-    const top = make("thead");
-    top.append(head);
-    const body = make("tbody");
-    body.append(...lines);
-    this.table.replaceChildren(top, body);
+    if (this.lines.size > MOST_KEPT) this.lines.clear();
+    this.body.replaceChildren(...this.rows.first(MOST_ROWS).map((row) => this.#line(row)));
+  }
+
+  /** Draw all lines anew, with the pictures that have arrived. */
+  redraw() {
+    this.lines.clear();
+    this.update();
+  }
+
+  /** @param {number} row */
+  #line(row) {
+    const made = this.lines.get(row);
+    if (made) return made;
+    const line = make("tr");
+    if (this.pictures.spec) {
+      const picture = this.pictures.of(row);
+      line.appendChild(make("td", "pictured")).append(...(picture ? [picture] : []));
+    }
+    const name = line.appendChild(make("th", "", this.nameOf(row)));
+    name.scope = "row";
+    for (const column of this.rows.columns)
+      line.append(make("td", column.kind === "level" ? "word" : "", column.text(row)));
+    this.lines.set(row, line);
+    return line;
   }
 }

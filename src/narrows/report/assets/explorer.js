@@ -183,5 +183,5 @@ document.querySelectorAll(".explorer").forEach((root) => {
   Object.assign(root, { explorer: view }); // for the console
   const sheet = root.querySelector(".explorer-sheet");
   // the sheet may be decoded after the table is drawn
-  if (sheet && !sheet.complete) sheet.addEventListener("load", () => view.filtered());
+  if (sheet && !sheet.complete) sheet.addEventListener("load", () => view.table.redraw());
 });
