@@ -172,15 +172,16 @@ def test_clusters_are_peaks_with_names():
     kind = MapColumn("kind", (owner == 2).astype(int), ["reed", "stone"])
     codes = rng.normal(size=(600, 3))
     codes[owner == 0, 2] += 4
-    assert name_clusters(clusters, None, [depth, kind], codes, "component")[1:] == [
+    assert name_clusters(clusters, None, [depth, kind], codes, is_sparse=False, has_names=True)[1:] == [
         "depth high",
         "stone, depth low",
     ]
     label = MapColumn("label", owner, ["a", "b", "c"])
-    assert name_clusters(clusters, label, [], codes, "unit") == ["a", "b", "c"]
+    assert name_clusters(clusters, label, [], codes, is_sparse=True, has_names=True) == ["a", "b", "c"]
     vague = MapColumn("safe", np.zeros(600, int), ["yes", "no"])  # all clusters have the same
-    assert name_clusters(clusters, vague, [depth, kind], codes, "unit")[1] == "depth high"
-    assert name_clusters(clusters, None, [], codes, "unit")[0] == "unit 2"
+    assert name_clusters(clusters, vague, [depth, kind], codes, is_sparse=True, has_names=True)[1] == "depth high"
+    assert name_clusters(clusters, None, [], codes, is_sparse=True, has_names=True)[0] == "unit 2"
+    assert name_clusters(clusters, None, [depth], codes, is_sparse=True, has_names=False)[0] == "unit 2"
     noise = [MapColumn(f"noise {i}", rng.normal(size=600)) for i in range(14)]
     assert depth in choose([*noise, depth], clusters, ["noise 3"])
     line = np.array([[0.0, 0], [1, 0], [2, 0], [9, 0]])

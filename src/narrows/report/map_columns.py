@@ -195,7 +195,13 @@ def _merge(peak: np.ndarray, density: np.ndarray) -> np.ndarray:
 
 
 def name_clusters(
-    clusters: np.ndarray, label: MapColumn | None, columns: Sequence[MapColumn], codes: Any, word: str
+    clusters: np.ndarray,
+    label: MapColumn | None,
+    columns: Sequence[MapColumn],
+    codes: Any,
+    *,
+    is_sparse: bool,
+    has_names: bool,
 ) -> list[str]:
     """Return a name for each cluster: its commonest label, or what distinguishes it from all rows.
 
@@ -206,8 +212,11 @@ def name_clusters(
     label : labels with levels, or None.
     columns : columns that may distinguish clusters.
     codes : codes (n x L), which distinguish clusters if no column does; an array or a `scipy.sparse` one.
-    word : word for an entry of a code: "unit" or "component".
+    is_sparse : True if the entries of a code are units.
+    has_names : True if the columns have names. Units say more than the numbers of columns.
     """
+    columns = [] if is_sparse and not has_names else columns
+    word = "unit" if is_sparse else "component"
     n, names = int(clusters.max(initial=-1)) + 1, list[str]()
     if label is not None and 2 * len({_commonest(label, clusters == i)[0] for i in range(n)}) < n:
         columns, label = [label, *columns], None

@@ -151,11 +151,11 @@ def _columns(
     labels = None if y is None else label_column(label, y, len(places))
     data = [column for column in data_columns(display, more) if labels is None or column.name != label]
     clusters = find_clusters(places)
-    word = "unit" if display.inspection.bottleneck.is_sparse else "component"
     classes = labels if labels is not None and labels.levels is not None else None
-    # units say more than the numbers of columns
-    known = [] if word == "unit" and not display.schema.columns else data
-    names = name_clusters(clusters, classes, known, display.inspection.all_codes, word)
+    is_sparse, has_names = display.inspection.bottleneck.is_sparse, bool(display.schema.columns)
+    names = name_clusters(
+        clusters, classes, data, display.inspection.all_codes, is_sparse=is_sparse, has_names=has_names
+    )
     kept = choose(data, clusters, [*([color] if color else []), *more])
     told = [
         MapColumn("surprise, nats", -display.inspection.scores.astype(float)),

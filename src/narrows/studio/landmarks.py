@@ -45,10 +45,11 @@ def name_clusters(view: View, places: np.ndarray) -> list[Landmark]:
     clusters = map_columns.find_clusters(places)
     labels = view.data.labels
     label = None if labels is None or labels.categories is None else to_map_column("label", labels)
-    word = "unit" if view.is_sparse else "component"
-    # units say more than the numbers of columns
-    columns = [] if view.is_sparse and not view.schema.columns else _to_map_columns(list_columns(view))
-    names = map_columns.name_clusters(clusters, label, columns, view.all_codes, word)
+    names = map_columns.name_clusters(
+        *(clusters, label, _to_map_columns(list_columns(view)), view.all_codes),
+        is_sparse=view.is_sparse,
+        has_names=bool(view.schema.columns),
+    )
     return [Landmark(name, map_columns.medoid(places, np.flatnonzero(clusters == i))) for i, name in enumerate(names)]
 
 
