@@ -65,6 +65,13 @@ def timed(call: Callable[[], _T], device: torch.device | None = None) -> tuple[_
     return result, time.perf_counter() - start
 
 
+def cpu_timed(call: Callable[[], _T]) -> tuple[_T, float]:
+    """Return the result of `call` and the CPU seconds of all threads of this process, which other work hardly changes."""
+    start = time.process_time()
+    result = call()
+    return result, time.process_time() - start
+
+
 def in_turn(sides: Mapping[str, Callable[[int], _T]], repeats: int) -> dict[str, list[_T]]:
     """Call all sides once, then all again, ..., each with the number of the repeat; return the results by side."""
     results: dict[str, list[_T]] = {name: [] for name in sides}
