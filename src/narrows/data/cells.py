@@ -184,6 +184,19 @@ def from_objects(column: Sequence[Any], dtype: str) -> Cells:
     return from_values(codes, [value for _, value in positions], dtype)
 
 
+def from_array(column: np.ndarray) -> Cells:
+    """Return the cells of an array (n,) of numbers, booleans, dates, text or Python objects. Raises TypeError."""
+    dtype = str(column.dtype)
+    if column.dtype.kind in "biuf":
+        is_bool, whole = column.dtype.kind == "b", column.dtype.kind in "iu"
+        return Cells("bool" if is_bool else "number", dtype, column.astype(np.float64), is_whole=whole)
+    if column.dtype.kind == "M":
+        return Cells("date", dtype, _seconds(column.astype("datetime64[us]")))
+    if column.dtype.kind == "m":
+        return Cells("duration", dtype, _seconds(column.astype("timedelta64[us]")))
+    return from_objects(column.tolist(), dtype)
+
+
 def _is_beyond_floats(low: Any, high: Any) -> bool:
     """Return True if a float64 may confuse whole numbers from `low` to `high`: they are compared one by one then."""
     return not (is_missing(low) or is_missing(high)) and max(abs(int(low)), abs(int(high))) > _EXACT

@@ -58,15 +58,12 @@ class Frame(NamedTuple):
         if self.kind == "rows":
             return cells.from_objects([row.get(name) for row in self.data], "object")
         column = self.data[:, name]
-        if column.dtype.kind in "biuf":
-            is_bool, whole = column.dtype.kind == "b", column.dtype.kind in "iu"
-            return Cells("bool" if is_bool else "number", str(column.dtype), column.astype(np.float64), is_whole=whole)
         if column.dtype.kind in "US":  # an array of words and numbers has the numbers as text
             try:
                 return Cells("number", str(column.dtype), column.astype(np.float64), python_type="str")
             except ValueError:
                 pass
-        return cells.from_objects(column.tolist(), str(column.dtype))
+        return cells.from_array(column)
 
 
 def is_frame(X: Any) -> bool:

@@ -46,7 +46,7 @@ _START = 4.0  # standard deviation of the start along its widest axis; the final
 _NOISE = 0.01
 _BISECTIONS = 32
 _EXACT = 12_000  # codes up to which all distances are computed
-_FOR_AXES = 10_000  # codes from which the axes of long codes are computed
+_FOR_AXES = 10_000  # codes from which the axes of long codes are computed, at most
 _BLOCK = 1 << 22  # numbers in memory at once
 
 
@@ -237,9 +237,10 @@ def neighbor_weights(codes: Any, n_neighbors: int) -> sp.csr_array:
 
 def _as_points(codes: Any) -> torch.Tensor:
     """Return codes as dense float32 on at most 100 axes, n x l."""
-    n = codes.shape[0]
-    shift, axes = leading_axes(_dense(codes[np.sort(np.random.default_rng(0).permutation(n)[:_FOR_AXES])]))
-    height = max(1, _BLOCK // codes.shape[1])
+    n, width = codes.shape
+    most = max(100, min(_FOR_AXES, 8 * _BLOCK // width))
+    shift, axes = leading_axes(_dense(codes[np.sort(np.random.default_rng(0).permutation(n)[:most])]))
+    height = max(1, _BLOCK // width)
     return torch.cat([(_dense(codes[i : i + height]) - shift) @ axes for i in range(0, n, height)])
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import scipy.ndimage
 from scipy.cluster.hierarchy import DisjointSet
 
-from narrows.data import EncodedRows
+from narrows.data import EncodedRows, cells
 from narrows.data.frames import Frame
 from narrows.plots import content
 from narrows.plots.cells import format_level
@@ -29,6 +29,7 @@ _SMALLEST = 0.005  # share of the rows in the smallest cluster
 _MEDOID_SAMPLE = 500
 _CLEAR = 0.9  # share of a label from which a cluster is named without the share
 _SHORT = 3  # letters of a level that says nothing without the name of its column, such as yes
+_ROUNDING = 1e-6  # a smaller standard deviation, as a share of the mean, is one of rounding
 _LEAST_DIFFERENCE = 0.5  # standard deviations of a mean that are worth a word
 
 
@@ -41,12 +42,19 @@ class MapColumn(NamedTuple):
     values : (n,) floats, NaN where missing; or the position of each level in `levels`, -1 where missing.
     levels : names of the levels; None for numbers.
     is_date : True for seconds since 1970.
+    is_cluster : True for the clusters of the map.
     """
 
     name: str
     values: np.ndarray
     levels: list[str] | None = None
     is_date: bool = False
+    is_cluster: bool = False
+
+    @property
+    def has_values(self) -> bool:
+        """True if at least one row has a value."""
+        return bool((np.isfinite(self.values) if self.levels is None else self.values >= 0).any())
 
     def pack(self, places: np.ndarray) -> dict[str, Any]:
         """Return the column as JSON values, with a row in the middle of each level on a map (n x 2)."""
@@ -58,7 +66,7 @@ class MapColumn(NamedTuple):
         codes = np.where(self.values < 0, _MISSING, self.values).astype(np.uint16)
         middles = [medoid(places, np.flatnonzero(self.values == level)) for level in named]
         packed = {"name": self.name, "kind": "level", "data": pack_array(codes), "levels": self.levels}
-        return packed | {"medoids": middles}
+        return packed | {"medoids": middles, "isCluster": self.is_cluster}
 
 
 def pack_array(values: np.ndarray) -> str:
@@ -67,62 +75,83 @@ def pack_array(values: np.ndarray) -> str:
 
 
 def label_column(name: str, labels: Any, n: int) -> MapColumn:
-    """Return labels, or any values of n rows, as a column. Words and few whole numbers are levels."""
+    """Return labels of n rows as a column. Words and few whole numbers are levels."""
     values = content.map_labels(labels, n, "write_map")
-    classes = content.label_classes(values, _LABEL_CLASSES)
-    if classes is None:
-        return MapColumn(name, values.astype(float))
+    if content.label_classes(values, _LABEL_CLASSES) is None:
+        return MapColumn(name, _finite(values))
     levels, codes = np.unique(values, return_inverse=True)
     if len(levels) > _MOST_LEVELS:
         raise ValueError(f"The column {name!r} has {len(levels):,} levels; a map takes at most {_MOST_LEVELS:,}.")
-    return MapColumn(name, codes.ravel(), [format_label(level) for level in levels.tolist()])
+    # `map_labels` has the word for a gap
+    is_gap = np.isnan(levels) if levels.dtype.kind == "f" else levels.astype(str) == "missing"
+    numbers = np.where(is_gap, -1, np.cumsum(~is_gap) - 1)
+    return MapColumn(name, numbers[codes.ravel()], [format_label(level) for level in levels[~is_gap].tolist()])
 
 
-def data_columns(display: Display, more: Mapping[str, Any]) -> list[MapColumn]:
-    """Return the columns of a display's rows, and `more` columns of the same rows by name."""
+def data_columns(display: Display, more: Mapping[str, np.ndarray]) -> list[MapColumn]:
+    """Return the columns of a display's rows that have values, and `more` columns of the same rows by name.
+
+    Columns of words with more levels than a map takes are left out.
+    """
     n, view = len(display.rows), display.view
-    columns = [label_column(name, values, n) for name, values in more.items()]
-    taken = {column.name for column in columns}
+    given = (_value_column(name, values) for name, values in more.items())
+    columns = [each for each in given if each is not None]
+    taken = set(more)
     if display.frame is not None:
         columns += [c for c in _frame_columns(display.frame) if c.name not in taken]
     elif view is not None and isinstance(display.inspection.X, EncodedRows):
         for j, column in enumerate(view.columns):
-            cells, is_date = view.cells[:, j], column.kind == "datetime"
+            numbers, is_date = view.cells[:, j], column.kind == "datetime"
             if column.has_levels:
                 levels = [format_level(column, level) for level in range(len(column.levels) + 1)]
-                columns.append(MapColumn(str(column.name), np.nan_to_num(cells, nan=-1).astype(int), levels))
+                columns.append(MapColumn(str(column.name), np.nan_to_num(numbers, nan=-1).astype(int), levels))
             else:
-                columns.append(MapColumn(str(column.name), cells, is_date=is_date))
+                columns.append(MapColumn(str(column.name), numbers, is_date=is_date))
     elif display.schema.kind == "vector":
         flat = np.asarray(display.inspection.X).reshape(n, -1)
         names = content.entry_names(display.schema)
         if flat.shape[1] == len(names):
             label = "" if display.schema.columns else "column "
             columns += [MapColumn(label + names[j], flat[:, j].astype(float)) for j in range(len(names))]
-    return columns
+    return [each for each in columns if each.has_values]
+
+
+def _value_column(name: str, values: np.ndarray) -> MapColumn | None:
+    """Return values of any type as a column. Few whole numbers are levels, as for labels."""
+    if values.dtype.kind in "biuf" and values.dtype.kind != "b":
+        return label_column(name, values, len(values))
+    return _as_column(name, cells.from_array(values))
 
 
 def _frame_columns(frame: Frame) -> list[MapColumn]:
-    columns = []
-    for name in frame.names:
-        cells = frame.cells(name)
-        if cells.type == "bool" and cells.numbers is not None:
-            codes = np.nan_to_num(cells.numbers, nan=-1).astype(int)
-            columns.append(MapColumn(str(name), codes, ["no", "yes"]))
-        elif cells.numbers is not None:
-            columns.append(MapColumn(str(name), cells.numbers, is_date=cells.type == "date"))
-        elif cells.codes is not None and len(cells.values) <= _MOST_LEVELS:
-            columns.append(MapColumn(str(name), cells.codes.astype(int), [str(value) for value in cells.values]))
-    return columns
+    columns = (_as_column(str(name), frame.cells(name)) for name in frame.names)
+    return [column for column in columns if column is not None]
+
+
+def _as_column(name: str, values: cells.Cells) -> MapColumn | None:
+    """Return cells as a column; None for too many levels."""
+    if values.type == "bool" and values.numbers is not None:
+        return MapColumn(name, np.nan_to_num(values.numbers, nan=-1).astype(int), ["no", "yes"])
+    if values.numbers is not None:
+        return MapColumn(name, _finite(values.numbers), is_date=values.type == "date")
+    if values.codes is None or len(values.values) > _MOST_LEVELS:
+        return None
+    return MapColumn(name, values.codes.astype(int), [str(value) for value in values.values])
+
+
+def _finite(values: np.ndarray) -> np.ndarray:
+    """Return numbers in double precision, NaN where they are not finite."""
+    numbers = values.astype(float)
+    return np.where(np.isfinite(numbers), numbers, np.nan)
 
 
 def choose(columns: Sequence[MapColumn], clusters: np.ndarray, first: Sequence[str]) -> list[MapColumn]:
     """Return at most twelve columns: those named `first`, and those that differ most between the clusters."""
-    kept = [column for column in columns if column.name in first]
+    kept = [column for column in columns if column.name in first][:_MOST_COLUMNS]
     others = [column for column in columns if column.name not in first]
     if len(others) + len(kept) > _MOST_COLUMNS:
         strength = [_separation(column, clusters) for column in others]
-        best = np.argsort(-np.asarray(strength), kind="stable")[: max(0, _MOST_COLUMNS - len(kept))]
+        best = np.argsort(-np.asarray(strength), kind="stable")[: _MOST_COLUMNS - len(kept)]
         others = [others[i] for i in np.sort(best)]
     return kept + others
 
@@ -215,32 +244,57 @@ def name_clusters(
     is_sparse : True if the entries of a code are units.
     has_names : True if the columns have names. Units say more than the numbers of columns.
     """
-    columns = [] if is_sparse and not has_names else columns
-    word = "unit" if is_sparse else "component"
-    n, names = int(clusters.max(initial=-1)) + 1, list[str]()
+    columns = [] if is_sparse and not has_names else [column for column in columns if column.has_values]
+    label = label if label is not None and label.has_values else None
+    n, names, spread = (
+        int(clusters.max(initial=-1)) + 1,
+        list[str](),
+        _Spread(codes, "unit" if is_sparse else "component"),
+    )
     if label is not None and 2 * len({_commonest(label, clusters == i)[0] for i in range(n)}) < n:
         columns, label = [label, *columns], None
     for cluster in range(n):
         inside = clusters == cluster
-        if label is None:
-            name = _differences(columns, codes, inside, word)
-        else:
-            name, share = _commonest(label, inside)
-            name = name if share >= _CLEAR else f"{name} {share:.0%}"
+        name, share = ("", 0.0) if label is None else _commonest(label, inside)
+        if not share:  # there is no label, or none is known here
+            name = _differences(columns, spread, inside)
+        elif share < _CLEAR:
+            name = f"{name} {share:.0%}"
         same = sum(other == name or other.startswith(f"{name} (") for other in names)
         names.append(f"{name} ({same + 1})" if same else name)
     return names
 
 
 def _commonest(label: MapColumn, inside: np.ndarray) -> tuple[str, float]:
-    """Return the commonest label of the rows `inside`, and its share."""
+    """Return the commonest label of the rows `inside`, and its share among them; 0 if none is known."""
     assert label.levels is not None
     codes = label.values[inside]
     counts = np.bincount(codes[codes >= 0], minlength=len(label.levels))
     return label.levels[int(counts.argmax())], float(counts.max() / max(len(codes), 1))
 
 
-def _differences(columns: Sequence[MapColumn], codes: Any, inside: np.ndarray, word: str) -> str:
+class _Spread:
+    """Means and standard deviations of the components of codes (n x L). `word` is what a component is called."""
+
+    def __init__(self, codes: Any, word: str) -> None:
+        self.codes, self.word = codes, word
+        self.mean = np.asarray(codes.mean(0, dtype=np.float64)).ravel()
+        if isinstance(codes, np.ndarray):
+            self.std = codes.std(0, dtype=np.float64)
+        else:
+            self.std = np.sqrt((np.asarray((codes * codes).mean(0, dtype=np.float64)).ravel() - self.mean**2).clip(0))
+
+    def strongest(self, inside: np.ndarray) -> list[tuple[float, str]]:
+        """Return the two components whose means inside differ most: by how many standard deviations, and in words."""
+        apart = np.asarray(self.codes[np.flatnonzero(inside)].mean(0, dtype=np.float64)).ravel() - self.mean
+        varies = self.std > _ROUNDING * np.abs(self.mean)
+        z = np.divide(apart, self.std, out=np.zeros_like(apart), where=varies & (self.std > 0))
+        best = np.argsort(-np.abs(z), kind="stable")[:2].tolist()
+        directions = ["" if self.word == "unit" else " high" if z[i] > 0 else " low" for i in best]
+        return [(abs(float(z[i])), f"{self.word} {i}{way}") for i, way in zip(best, directions, strict=True)]
+
+
+def _differences(columns: Sequence[MapColumn], spread: _Spread, inside: np.ndarray) -> str:
     """Return the two strongest differences of the rows `inside` from all rows, in words."""
     found: list[tuple[float, str]] = []
     for column in columns:
@@ -256,17 +310,13 @@ def _differences(columns: Sequence[MapColumn], codes: Any, inside: np.ndarray, w
         speaks = len(level) > _SHORT and not level[0].isdigit()  # without the name of its column
         found.append((float(z_levels[best]), level if speaks else f"{column.name} {level}"))
     if not found or max(found)[0] < _LEAST_DIFFERENCE:
-        mean = np.asarray(codes.mean(0)).ravel()
-        spread = np.sqrt((np.asarray((codes * codes).mean(0)).ravel() - mean**2).clip(1e-12))
-        z_codes = (np.asarray(codes[np.flatnonzero(inside)].mean(0)).ravel() - mean) / spread
-        for i in np.argsort(-np.abs(z_codes), kind="stable")[:2].tolist():
-            direction = "" if word == "unit" else " high" if z_codes[i] > 0 else " low"
-            found.append((abs(float(z_codes[i])), f"{word} {i}{direction}"))
+        found += spread.strongest(inside)
     found.sort(key=lambda pair: -pair[0])
     strong = [text for strength, text in found[:2] if strength >= _LEAST_DIFFERENCE]
     return ", ".join(strong or [found[0][1]])
 
 
 def _distance(values: np.ndarray, inside: np.ndarray) -> float:
-    """Return the mean inside minus the mean of all, in standard deviations of all."""
-    return float((values[inside].mean() - values.mean()) / max(float(values.std()), 1e-12))
+    """Return the mean inside minus the mean of all, in standard deviations of all; 0 for a constant."""
+    mean, std = float(values.mean()), float(values.std())
+    return float(values[inside].mean() - mean) / std if std > _ROUNDING * abs(mean) else 0.0

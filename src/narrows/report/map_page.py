@@ -16,7 +16,7 @@ import numpy as np
 
 from narrows.data import take_rows
 from narrows.estimators.base import Estimator
-from narrows.evaluation.layout import check_method, lay_out
+from narrows.evaluation.layout import FEWEST, check_method, lay_out
 from narrows.params import Integer, Parameter, counted
 from narrows.plots import content, drawing, style
 from narrows.report import page
@@ -38,6 +38,7 @@ _ACROSS = 100  # thumbnails in a line of their sheet
 _STEPS = 65_535  # places are 16-bit numbers
 _MARGIN = 0.05  # of the map's width, beside the outermost points
 _LONGEST = 18  # letters of a name in the picture's legend
+_MOST_FIRST = 11  # given columns up to which all of them are on the page, before those of the data
 _COLOURS = 64  # steps of the scale of colours
 _SCRIPTS = (
     "explorer-data.js",
@@ -74,7 +75,8 @@ def write_map(
     y : n labels, or the name of a column of X.
     label : name of the labels.
     color : name of the column that colours show at first; None for the labels, or else the clusters of the map.
-    columns : more columns by name, n values each, which the model need not know.
+    columns : more columns by name, n values each, which the model need not know: numbers, dates, truth values or words.
+        Words of more than 60,000 levels are left out.
     method : "neighbours" ("neighbors") for a map on which neighbours stay neighbours; the page then shows the principal
         axes, too. "axes" for these only.
     max_examples : number of examples on the page; of more, a random sample is shown.
@@ -106,11 +108,11 @@ def write_map(
     path = Path(path).expanduser()
     page.check_path(path)
     label = y if isinstance(y, str) else label
-    sample = draw_sample(model, X, y, max_examples, random_state)
+    sample = draw_sample(model, X, y, max_examples, random_state, owner="write_map")
     more = {name: _rows_of(name, values, sample.n)[sample.rows] for name, values in (columns or {}).items()}
     display = Display(model, sample.X, None, random_state)
     views = [("Principal axes", lay_out(display.inspection, "axes").places)]
-    if method != "axes":
+    if method != "axes" and len(display.rows) >= FEWEST:
         views.insert(0, ("Neighbours", lay_out(display.inspection, method, random_state=random_state).places))
     shown = _columns(display, sample.y, label, color, more, views[0][1])
     start = 0 if color is None else _position(shown, color)
@@ -118,7 +120,7 @@ def write_map(
     page.write(
         path,
         title=title,
-        head=_head(title, display, sample.n, method),
+        head=_head(title, display, sample.n, has_neighbors=len(views) > 1),
         sections=[_section(display, views, shown, start, sample.rows)],
         foot=f"<p>Made by narrows {escape(page.__version__)}. One file, which loads nothing else.</p>",
         assets=("explorer-facets.css", "explorer.css", *_SCRIPTS),
@@ -156,21 +158,21 @@ def _columns(
     names = name_clusters(
         clusters, classes, data, display.inspection.all_codes, is_sparse=is_sparse, has_names=has_names
     )
-    kept = choose(data, clusters, [*([color] if color else []), *more])
+    kept = choose(data, clusters, [*([color] if color else []), *(more if len(more) <= _MOST_FIRST else ())])
     told = [
         MapColumn("surprise, nats", -display.inspection.scores.astype(float)),
         MapColumn("error", display.inspection.errors.astype(float)),
     ]
     first = [] if labels is None else [labels]
-    groups = [MapColumn("cluster", clusters, names)] if names else []
+    groups = [MapColumn("cluster", clusters, names, is_cluster=True)] if names else []
     return [*first, *groups, *kept, *told]
 
 
-def _head(title: str, display: Display, n: int, method: str) -> str:
+def _head(title: str, display: Display, n: int, *, has_neighbors: bool) -> str:
     model, shown = display.model, len(display.rows)
     size = counted(model.model_.bottleneck.n_components, "number")
     some = f"a random sample of {shown:,} of {n:,} {display.noun}s" if shown < n else counted(shown, display.noun)
-    how = "the two directions in which codes vary most" if method == "axes" else "neighbours lie together"
+    how = "neighbours lie together" if has_neighbors else "the two directions in which codes vary most"
     lede = f"{some[0].upper()}{some[1:]}, each a point: its code of {size}, on a plane ({how})."
     return f'<p class="mark">narrows</p><h1>{escape(title)}</h1><p class="lede">{escape(lede)}</p>'
 

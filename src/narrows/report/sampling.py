@@ -32,20 +32,20 @@ class Sample(NamedTuple):
     n: int
 
 
-def draw_sample(model: FittedModel, X: Any, y: Any, most: int, seed: int) -> Sample:
+def draw_sample(model: FittedModel, X: Any, y: Any, most: int, seed: int, *, owner: str = "write_report") -> Sample:
     """Draw at most `most` rows of X with equal probability, and keep their order.
 
     Parameters
     ----------
     X : n examples in memory, a path, or an iterator of arrays, which is read once.
     y : n labels, or None.
+    owner : name of the function that errors are about.
 
     Raises
     ------
     ValueError
         If there are no rows, or if `y` does not hold one label for each row.
     """
-    owner = "write_report"
     names = model.schema_.columns
     most = max(2, min(most, _MOST_NUMBERS // model.schema_.n_entries))
     generator = np.random.default_rng(seed)

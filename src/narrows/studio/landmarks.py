@@ -83,7 +83,7 @@ def _to_map_columns(colours: dict[str, Colour]) -> list[MapColumn]:
         for name, colour in colours.items()
         if 2 * len(colour.categories or ()) <= len(colour.values)
     ]
-    return [c for c in columns if (np.isfinite(c.values) if c.levels is None else c.values >= 0).any()]
+    return [column for column in columns if column.has_values]
 
 
 def to_map_column(name: str, colour: Colour) -> MapColumn:

@@ -5,7 +5,7 @@ import { clamp, formatNumber, withMinus } from "./drawing.js";
 
 /**
  * @typedef {{name: string, kind: "number" | "date" | "level", data: string, levels?: string[],
- *   medoids?: number[]}} PackedColumn
+ *   medoids?: number[], isCluster?: boolean}} PackedColumn
  * @typedef {{n: number, noun: string, views: {name: string, places: {x: string, y: string}}[], columns: PackedColumn[],
  *   start: number, rows: number[] | null, names: string[] | null, ramp: [number, number, number][],
  *   pictures?: {across: number, width: number, height: number, rows: number[] | null, ink: boolean}}} ExplorerData
@@ -34,8 +34,8 @@ function unpackColumn({ kind, data }) {
 export class ExplorerColumn {
   /** @param {Omit<PackedColumn, "data">} column @param {Uint16Array | Float32Array | Float64Array} values
    * @param {number} bit of the column among the filters */
-  constructor({ name, kind, levels, medoids }, values, bit) {
-    Object.assign(this, { name, kind, levels, medoids, values, bit });
+  constructor({ name, kind, levels, medoids, isCluster }, values, bit) {
+    Object.assign(this, { name, kind, levels, medoids, isCluster, values, bit });
     /** @type {[number, number] | null} */ this.range = null; // of the filter, of numbers
     /** @type {Set<number>} */ this.chosen = new Set(); // levels of the filter
     this.#setBars();

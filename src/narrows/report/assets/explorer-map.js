@@ -197,7 +197,7 @@ class ExplorerMap {
   /** Write the names of levels, or those of clusters, in their middles; the first ones where two would touch.
    * @param {CanvasRenderingContext2D} context */
   #drawNames(context) {
-    const named = this.column?.medoids?.length ? this.column : this.rows.columns.find((c) => c.name === "cluster");
+    const named = this.column?.medoids?.length ? this.column : this.rows.columns.find((c) => c.isCluster);
     if (!named?.medoids) return;
     const names = named.medoids.flatMap((row, level) => {
       if (row < 0 || (named.chosen.size && !named.chosen.has(level))) return [];

@@ -139,7 +139,7 @@ class ExplorerView {
     const picture = this.pictures.of(row);
     const list = make("dl");
     const chosen = this.map.column;
-    const shown = this.rows.columns.filter((column) => column === chosen || column.name !== "cluster").slice(0, 7);
+    const shown = this.rows.columns.filter((column) => column === chosen || !column.isCluster).slice(0, 7);
     for (const column of new Set([chosen, ...shown]))
       list.append(make("dt", "", column.name), make("dd", "", column.text(row)));
     const title = make("p", "what", `${this.data.noun} ${this.#name(row)}`);
