@@ -66,7 +66,7 @@ def timed(call: Callable[[], _T], device: torch.device | None = None) -> tuple[_
 
 
 def cpu_timed(call: Callable[[], _T]) -> tuple[_T, float]:
-    """Return the result of `call` and its CPU seconds in all threads, which other work on the machine hardly changes."""
+    """Return the result of `call` and its CPU seconds in all threads, which other work hardly changes."""
     start = time.process_time()
     result = call()
     return result, time.process_time() - start

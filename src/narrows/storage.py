@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +29,7 @@ FORMAT = 1
 RECIPE, WEIGHTS, CARD = "recipe.json", "weights.safetensors", "README.md"
 NOTES = "notes.json"
 _PENDING = ".recipe.json.new"
+_EDITING = threading.Lock()  # of notes
 
 
 def write(
@@ -172,6 +174,24 @@ def read_notes(folder: Path) -> Notes:
             "not need it."
         ) from error
     return Notes(name, units)
+
+
+def edit_notes(folder: Path, *, name: str | None = None, units: Mapping[int, str] = MappingProxyType({})) -> Notes:
+    """Change the name of the model in `folder`, or names of units ("" takes one away). Return the new notes.
+
+    What else the notes hold stays, also what another thread of this process has just written.
+
+    Raises
+    ------
+    ValueError, OSError
+        As for `read_notes` and `write_notes`.
+    """
+    with _EDITING:
+        notes = read_notes(folder)
+        named = {unit: text for unit, text in {**notes.units, **units}.items() if text}
+        notes = Notes(notes.name if name is None else name, named)
+        write_notes(folder, notes)
+    return notes
 
 
 def write_notes(folder: Path, notes: Notes) -> None:

@@ -119,8 +119,8 @@ def evaluate(
     Parameter("random_state", 0, Integer(0), "").check("evaluate", random_state)
     _select(measures)  # refuses unknown names before any work
     n = count_rows(X, "evaluate")
-    labels, scores = _class_numbers(y, n), _check_scores(scores, n)
-    index, description = _index(n, model), "examples"
+    labels, scores = class_numbers(y, n, "evaluate"), _check_scores(scores, n)
+    index, description = choose_rows(n, model), "examples"
     if len(index) < n:
         X, description = (
             take_rows(X, index),
@@ -201,7 +201,7 @@ def evaluate_inspection(
 
 def fits_memory(n: int, model: FittedModel) -> bool:
     """Return True if `evaluate` uses all of n examples, rather than evenly spaced ones, to limit memory."""
-    return len(_index(n, model)) == n
+    return len(choose_rows(n, model)) == n
 
 
 def _add(selected: Measure, subjects: dict[str, Subject], evaluation: Evaluation) -> Absent | None:
@@ -228,7 +228,7 @@ def _prepare(model: FittedModel, train: Any) -> Tensor | None:
     if train is None:
         return None
     n = count_rows(train, "evaluate")
-    index = _index(n, model)
+    index = choose_rows(n, model)
     return model.prepare(train if len(index) == n else take_rows(train, index))
 
 
@@ -267,18 +267,24 @@ def _check_scores(scores: Any, n: int) -> np.ndarray | None:
     return checked
 
 
-def _class_numbers(y: Any, n: int) -> np.ndarray | None:
-    """Return the class of each example as an integer from 0."""
+def class_numbers(y: Any, n: int, owner: str) -> np.ndarray | None:
+    """Return the class of each example as an integer from 0; None without labels.
+
+    Raises
+    ------
+    ValueError
+        If y does not hold a label for each example, or its labels are no classes.
+    """
     if y is None:
         return None
-    y, known = split_known(check_labels(y, n, "evaluate", hint=" Training examples are passed by name: train=X."))
+    y, known = split_known(check_labels(y, n, owner, hint=" Training examples are passed by name: train=X."))
     if not known.all():
-        raise ValueError("y passed to evaluate must hold a label for each example: none may be missing.")
-    return find_classes(y, "evaluate", "leave y out")[1]
+        raise ValueError(f"y passed to {owner} must hold a label for each example: none may be missing.")
+    return find_classes(y, owner, "leave y out")[1]
 
 
-def _index(n: int, model: FittedModel) -> np.ndarray:
-    """Return the indices of the examples to use, of n: no more than the limit on memory allows."""
+def choose_rows(n: int, model: FittedModel) -> np.ndarray:
+    """Return the indices of the examples to use, of n, evenly spaced: no more than the limit on memory allows."""
     most = max(2, _MOST_NUMBERS // max(model.schema_.n_entries, n_features(model.schema_)))
     return spaced_indices(n, most)
 

@@ -106,6 +106,7 @@ class Data:
     columns : other columns by name, which the model does not take.
     files : display name of each row, or None.
     total : number of rows before subsampling; set by `subsample`.
+    rows : positions of the rows before all subsampling, or None for all of them; set by `subsample`.
     source : DATA argument of `narrows studio`, or None.
     """
 
@@ -116,6 +117,7 @@ class Data:
     files: tuple[str, ...] | None = None
     total: int = 0
     source: str | None = None
+    rows: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.X)
@@ -129,7 +131,7 @@ class Data:
         n = len(self)
         total = self.total or n
         if n <= limit:
-            return Data(self.name, self.X, self.labels, self.columns, self.files, total, self.source)
+            return Data(self.name, self.X, self.labels, self.columns, self.files, total, self.source, self.rows)
         kept = spaced_indices(n, limit)
         return Data(
             self.name,
@@ -139,6 +141,7 @@ class Data:
             None if self.files is None else tuple(self.files[i] for i in kept),
             total,
             self.source,
+            kept if self.rows is None else self.rows[kept],
         )
 
 

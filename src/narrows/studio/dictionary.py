@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import threading
-from dataclasses import replace
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -92,11 +91,9 @@ class Dictionary:
         """
         with self._lock:
             names = {**self.names, unit: text}
-            if not text:
-                names.pop(unit)
             if self.path is not None:
-                storage.write_notes(self.path, replace(storage.read_notes(self.path), units=names))
-            self.model.unit_names_ = names
+                names = {**storage.edit_notes(self.path, units={unit: text}).units}
+            self.model.unit_names_ = {number: name for number, name in names.items() if name}
 
     # ---------------------------------------------------------------------------------------------- the list
 

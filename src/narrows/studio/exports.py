@@ -7,7 +7,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from narrows.data import as_dense, spaced_indices
+from narrows.data import as_dense
 from narrows.params import counted
 from narrows.studio.view import View
 
@@ -43,8 +43,8 @@ def collect_columns(
             name += "_"
         columns[name] = values
 
-    if data.total > len(data):
-        add("row_of_file", spaced_indices(data.total, len(data))[rows])
+    if data.rows is not None:
+        add("row_of_file", data.rows[rows])
     if distances is not None:
         add("distance", np.asarray(distances, dtype=np.float64))
     if "columns" in parts:

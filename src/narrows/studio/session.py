@@ -6,7 +6,6 @@ import secrets
 import shutil
 import tempfile
 import threading
-from dataclasses import replace
 from pathlib import Path
 
 from narrows import storage
@@ -15,7 +14,8 @@ from narrows.studio.compute_lock import ComputeLock
 from narrows.studio.data import Data
 from narrows.studio.view import View
 
-_MAX_VIEWS, _MAX_DELETED = 20, 5
+_MAX_VIEWS = 20  # in memory, if the others can be read from their folders again
+_MAX_DELETED = 5  # that can be restored
 
 
 class Session:
@@ -62,12 +62,12 @@ class Session:
         return folder
 
     def list_kept(self) -> list[Path]:
-        """Return the folders of models in `keep` that are neither open nor deleted, by name."""
-        if self.keep is None or not self.keep.is_dir():
+        """Return the folders of models of this studio that are neither in its list nor deleted, by name."""
+        if self.keep is None and self._temporary is None:
             return []
         views = [*self.views.values(), *self.deleted.values()]
         known = {view.path.resolve() for view in views if view.path} | {path.resolve() for path in self._doomed}
-        folders = sorted(path.parent for path in self.keep.glob(f"*/{storage.RECIPE}"))
+        folders = sorted(path.parent for path in self.models.glob(f"*/{storage.RECIPE}"))
         return [folder for folder in folders if folder.resolve() not in known]
 
     def open(
@@ -79,12 +79,12 @@ class Session:
         return view
 
     def show(self, view: View) -> None:
-        """Show a view. The oldest views of the session are dropped."""
+        """Show a view. Of many views the oldest leave the list, if `list_kept` has them."""
+        spare = [key for key, old in list(self.views.items()) if old is not view and self.owns(old)]
         with self._lock:
             self.views[view.id] = view
-            while len(self.views) > _MAX_VIEWS:
-                oldest = next(key for key in self.views if key != view.id)
-                del self.views[oldest]
+            for key in spare[: max(0, len(self.views) - _MAX_VIEWS)]:
+                self.views.pop(key, None)
             self.current = view
             self.version += 1
 
@@ -97,7 +97,7 @@ class Session:
             If nothing can be written to the folder; the model then keeps its name.
         """
         if view.path is not None:
-            storage.write_notes(view.path, replace(storage.read_notes(view.path), name=name))
+            storage.edit_notes(view.path, name=name)
         view.name = name
 
     def owns(self, view: View) -> bool:
@@ -107,7 +107,7 @@ class Session:
     def delete(self, view: View) -> None:
         """Take a view out of the list. The folder of a model of this studio is deleted when the studio stops.
 
-        Until then the last few views can be restored. Folders of other models are left alone.
+        Until then the last five views can be restored. Folders of other models are left alone.
 
         Raises
         ------
@@ -140,7 +140,7 @@ class Session:
             view.stop()
         for view in self.deleted.values():
             self._doom(view)
-        for folder in self._doomed:
+        for folder in self._doomed - {view.path for view in self.views.values()}:
             shutil.rmtree(folder, ignore_errors=True)
         if self._temporary is not None:
             self._temporary.cleanup()

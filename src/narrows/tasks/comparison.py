@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from narrows.data.labels import check_labels, find_classes
+from narrows.data import count_rows, take_rows
 from narrows.evaluation.absent import Absent
 from narrows.evaluation.inspection import Inspection
-from narrows.evaluation.measures import evaluate_inspection
+from narrows.evaluation.measures import choose_rows, class_numbers, evaluate_inspection
 from narrows.evaluation.subjects import Comparison, ModelSubject
 from narrows.evaluation.table import Evaluation
 from narrows.fitted import FittedModel
@@ -36,13 +36,20 @@ class ModelComparison:
     Attributes
     ----------
     names : names of the models.
+    rows : (n,) positions in X of the rows that are compared: all, or evenly spaced ones to limit memory.
     errors : n x 2, the mean error of each row over its observed entries, by the first and by the second model.
     difference : (n,) error of the second model minus that of the first; below 0 where the second is nearer.
     evaluation : table of measures of the first model, with those of the second as `other`.
     """
 
-    def __init__(self, names: tuple[str, str], subjects: tuple[ModelSubject, ModelSubject], evaluation: Evaluation):
-        self.names, self.evaluation, self._subjects = names, evaluation, subjects
+    def __init__(
+        self,
+        names: tuple[str, str],
+        rows: np.ndarray,
+        subjects: tuple[ModelSubject, ModelSubject],
+        evaluation: Evaluation,
+    ) -> None:
+        self.names, self.rows, self.evaluation, self._subjects = names, rows, evaluation, subjects
         self.errors = np.stack([subject.errors for subject in subjects], axis=1)
         self.difference = self.errors[:, 1] - self.errors[:, 0]
 
@@ -59,7 +66,10 @@ class ModelComparison:
         return float(np.mean((self.difference < 0) + 0.5 * (self.difference == 0)))
 
     def most_different(self, n: int = _SHOWN) -> tuple[np.ndarray, np.ndarray]:
-        """Return the rows that the first model reconstructs better by most, and those of the second: at most n each."""
+        """Return the rows that the first model reconstructs better by most, and those of the second: at most n each.
+
+        They are positions in `errors`.
+        """
         Parameter("n", 1, Integer(1), "").check("most_different", n)
         order = np.argsort(self.difference, kind="stable")
         second, first = order[:n], order[::-1][:n]
@@ -109,7 +119,7 @@ class ModelComparison:
         for name, rows in zip(self.names, self.most_different(), strict=True):
             if len(rows):
                 shown = ", ".join(
-                    f"{row} ({format_number(self.errors[row, 0])} and {format_number(self.errors[row, 1])})"
+                    f"{self.rows[row]} ({format_number(self.errors[row, 0])} and {format_number(self.errors[row, 1])})"
                     for row in rows.tolist()
                 )
                 lines.append(f"Rows by which {name} is better by most, with both errors: {shown}.")
@@ -170,10 +180,11 @@ def compare(
             raise TypeError(f"compare takes two fitted narrows estimators. Got {type(model).__name__}.")
     if names is not None and (len(names) != 2 or names[0] == names[1]):
         raise ValueError(f"The `names` parameter of compare must be two different names. Got {names!r}.")
+    n = count_rows(X, "compare")
+    labels, rows = class_numbers(y, n, "compare"), min((choose_rows(n, model) for model in (a, b)), key=len)
+    if len(rows) < n:
+        X, labels = take_rows(X, rows), None if labels is None else labels[rows]
     first, second = Inspection(a, X), Inspection(b, X)
-    labels = None
-    if y is not None:
-        labels = find_classes(check_labels(y, len(first.rows), "compare"), "compare", "leave y out")[1]
     comparison = Comparison(first, labels=labels, seed=random_state)
     subjects = ModelSubject(first, comparison), ModelSubject(second, comparison)
     evaluation = evaluate_inspection(
@@ -182,6 +193,6 @@ def compare(
     if names is not None:
         evaluation.model, evaluation.other = map(str, names)
     try:
-        return ModelComparison((evaluation.model, str(evaluation.other)), subjects, evaluation)
+        return ModelComparison((evaluation.model, str(evaluation.other)), rows, subjects, evaluation)
     except Absent as reason:
         raise ValueError(f"compare needs models of the same columns: {reason}.") from reason

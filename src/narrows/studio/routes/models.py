@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import zipfile
 from dataclasses import replace
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, HTTPException, Path, Response
 from pydantic import BaseModel, Field
@@ -68,15 +68,25 @@ def delete_kept_model(session: SessionDep, jobs: JobsDep, folder: FolderName) ->
 
 
 def _view_kept(session: Session, folder: str) -> View:
-    """Return a view of a model that an earlier studio kept, with the rows that are shown if they fit it."""
+    """Return a view of a model that an earlier studio kept, with the rows that are shown if they fit it.
+
+    Of two requests at once, both get the same view.
+    """
+    known = next((view for view in session.views.values() if view.path == session.models / folder), None)
+    if known is not None:
+        return known
     path = require(next((p for p in session.list_kept() if p.name == folder), None), "There is no such kept model.")
     model, current = load(path), session.current
-    name = storage.read_notes(path).name or path.name
+    options: dict[str, Any] = {
+        "name": storage.read_notes(path).name or path.name,
+        "path": path,
+        "is_saved": session.keep is not None,
+    }
     data = None if current is None or current.data is None else replace(current.data, X=current.given)
     try:
-        return View(model, data, session.compute_lock, name=name, path=path, is_saved=True)
+        return View(model, data, session.compute_lock, **options)
     except (ValueError, TypeError):  # other rows, which it does not take
-        return View(model, None, session.compute_lock, name=name, path=path, is_saved=True)
+        return View(model, None, session.compute_lock, **options)
 
 
 @router.post("/{model}/open", responses=document_errors(404, 422))

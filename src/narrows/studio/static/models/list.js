@@ -9,6 +9,7 @@ import { formatCount } from "../format.js";
 /** @typedef {{folder: string, name: string, recipe: string}} KeptModel of an earlier studio */
 
 const MAX_NAME = 100; // characters
+const RESTORED = "Until then you can restore the last five that you deleted.";
 
 export class ModelList {
   #list = h("div", { class: "models" });
@@ -201,12 +202,12 @@ export class ModelList {
 /** What becomes of the files of a model that is deleted. @param {ModelEntry} model */
 function describeFate({ path, saved, owned }) {
   if (owned && path && saved) return fateOfFolder(path);
-  if (owned) return "It goes when the studio stops. Until then you can restore it.";
+  if (owned) return `It goes when the studio stops. ${RESTORED}`;
   if (path) return `It only leaves this list: its folder, ${path}, stays as it is.`;
-  return "It is in no folder. Until the studio stops you can restore it.";
+  return `It is in no folder. ${RESTORED}`;
 }
 
 /** @param {string} folder of a model that goes when it is deleted */
 function fateOfFolder(folder) {
-  return `Its folder, ${folder}, is deleted when the studio stops. Until then you can restore it.`;
+  return `Its folder, ${folder}, is deleted when the studio stops. ${RESTORED}`;
 }
