@@ -189,6 +189,68 @@ def test_clusters_are_peaks_with_names():
     assert medoid(line, np.array([], int)) == -1
 
 
+def test_clusters_are_named_by_what_is_known():
+    rng = np.random.default_rng(0)
+    owner = np.repeat([0, 1], 300)
+    codes = (0.1 * rng.normal(size=(600, 2)) + owner[:, None] * [1, 0]).astype(np.float32)
+    codes[:, 1] = 5.1  # a constant
+    known = {"is_sparse": False, "has_names": True}
+    assert name_clusters(owner, None, [], codes, **known) == ["component 0 low", "component 0 high"]
+    some = MapColumn("label", np.where(owner == 0, -1, 0), ["ham", "spam"])  # none is known in the first cluster
+    assert name_clusters(owner, some, [], codes, **known) == ["component 0 low", "ham"]
+    empty = MapColumn("label", np.full(600, -1), [])
+    gaps = MapColumn("gaps", np.full(600, np.nan))
+    assert name_clusters(owner, empty, [gaps], codes, **known) == ["component 0 low", "component 0 high"]
+
+
+def test_columns_of_any_type_are_shown(model, frame, tmp_path):
+    n = len(frame)
+    days = np.datetime64("2024-01-31") + 31 * (np.arange(n) % 12)
+    many = {f"more {i}": np.arange(n) * 1.5 for i in range(20)}
+    given = {
+        "day": days,
+        "stamp": pd.Series(pd.to_datetime(days)).dt.tz_localize("UTC"),
+        "good": np.arange(n) % 2 == 0,
+        "word": pd.Series(["a", None, "b"] * (n // 3)),
+        "steps": np.arange(n) % 4,
+        "empty": [None] * n,
+        "wild": np.where(np.arange(n) == 3, np.inf, 1.0 * np.arange(n)),
+    }
+    X = frame[["depth", "width", "colour"]]
+    labels = np.where(np.arange(n) < 100, np.nan, np.arange(n) % 3)
+    values = read_values(write_map(model, X, tmp_path / "a.html", y=labels, columns=given, label="cluster"))
+    columns = {column["name"]: column for column in values["columns"] if not column.get("isCluster")}
+    kinds = {name: column["kind"] for name, column in columns.items()}
+    assert kinds["day"] == kinds["stamp"] == "date"
+    expected = (np.array(days, "datetime64[s]") - np.datetime64(0, "s")).astype(float)
+    for name in ("day", "stamp"):
+        np.testing.assert_array_equal(unpack(columns[name]["data"], "<f8"), expected)
+    assert (columns["good"]["levels"], columns["word"]["levels"]) == (["no", "yes"], ["a", "b"])
+    assert columns["steps"]["levels"] == ["0", "1", "2", "3"]
+    assert np.isnan(unpack(columns["wild"]["data"], "<f4")).nonzero()[0].tolist() == [3]
+    assert "empty" not in columns
+    assert columns["cluster"]["levels"] == ["0", "1", "2"]  # the labels: gaps are no class
+    assert (unpack(columns["cluster"]["data"], "<u2") == 65535).sum() == 100
+    assert sum(bool(column.get("isCluster")) for column in values["columns"]) == 1
+    wide = read_values(write_map(model, X, tmp_path / "b.html", columns=many, color="more 7"))
+    names = [column["name"] for column in wide["columns"]]
+    assert "more 7" in names
+    assert len(names) <= 15  # the clusters, 12 columns, and what the model says
+
+
+def test_identifiers_have_no_place_on_a_map(model, frame, tmp_path, monkeypatch):
+    monkeypatch.setattr("narrows.report.map_columns._MOST_LEVELS", 100)
+    X = frame[["depth", "width", "colour"]]
+    out = write_map(model, X, tmp_path / "a.html", columns={"note": frame["note"]})
+    assert "note" not in {column["name"] for column in read_values(out)["columns"]}
+
+
+def test_three_rows_have_axes_only(model, frame, tmp_path):
+    out = write_map(model, frame[["depth", "width", "colour"]][:3], tmp_path / "a.html")
+    assert [view["name"] for view in read_values(out)["views"]] == ["Principal axes"]
+    assert "neighbours lie together" not in out.read_text()
+
+
 def test_bad_arguments_are_refused(model, frame, tmp_path):
     X = frame[["depth", "width", "colour"]]
     with pytest.raises(ValueError, match=r"`color` must name a column of the map: .*depth.*Got 'deep'"):
@@ -197,6 +259,8 @@ def test_bad_arguments_are_refused(model, frame, tmp_path):
         write_map(model, X, tmp_path / "a.html", method="umap")
     with pytest.raises(ValueError, match=r"'tide' of write_map must hold one value for each of 240.*\(3,\)"):
         write_map(model, X, tmp_path / "a.html", columns={"tide": [1, 2, 3]})
+    with pytest.raises(ValueError, match=r"y passed to write_map"):
+        write_map(model, X, tmp_path / "a.html", y=[1, 2])
     with pytest.raises(TypeError, match=r"write_map takes a fitted model\. Got AE"):
         write_map(narrows.AE(2), X, tmp_path / "a.html")
     with pytest.raises(FileNotFoundError, match="does not exist"):

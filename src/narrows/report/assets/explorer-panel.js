@@ -97,6 +97,7 @@ export class ExplorerHistogram {
     this.clearer.addEventListener("click", () => {
       column.clear();
       this.#filter();
+      this.root.querySelector(".level, [tabindex]")?.focus(); // this button goes
     });
     this.all = rows.histogram(column); // of all rows, at the start
     if (column.kind === "level") this.#makeLevels();
@@ -129,6 +130,7 @@ export class ExplorerHistogram {
       more.remove();
       draw();
       this.update(this.colours);
+      this.lines[MOST_LEVELS][1].firstChild.focus(); // the first new one
     });
   }
 

@@ -112,6 +112,7 @@ class ExplorerView {
       this.rows.clear();
       this.map.outline = [];
       this.filtered();
+      this.stage.children[1].focus(); // this button goes
     });
     const facets = this.panel.appendChild(make("div", "facets"));
     const changed = () => this.filtered();

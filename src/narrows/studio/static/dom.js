@@ -35,6 +35,22 @@ export function setChildren(element, ...children) {
   element.replaceChildren(...h("div", null, ...children).childNodes);
 }
 
+/** Replace the children of an element. The keyboard stays at the button with the same text, or at the nearest one.
+ * @param {Element} element @param {...(Child | Child[])} children */
+export function redraw(element, ...children) {
+  const place = listButtons(element).findIndex((found) => found === document.activeElement);
+  const text = document.activeElement?.textContent;
+  setChildren(element, ...children);
+  if (place < 0) return;
+  const buttons = listButtons(element).filter((found) => !found.disabled);
+  (buttons.find((found) => found.textContent === text) ?? buttons[Math.min(place, buttons.length - 1)])?.focus();
+}
+
+/** @param {Element} element @returns {HTMLButtonElement[]} */
+function listButtons(element) {
+  return Array.from(element.querySelectorAll("button"));
+}
+
 /** An icon that screen readers skip. @param {keyof typeof ICONS} name */
 export function icon(name) {
   const svg = createSvgElement("svg", { viewBox: "0 0 24 24", class: "icon", "aria-hidden": "true" });

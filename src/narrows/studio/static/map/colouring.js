@@ -1,7 +1,7 @@
 // The colours of the points: the value that they show, its legend, and the only visible category, if any.
 
 import { formatDate } from "../cells.js";
-import { button, h } from "../dom.js";
+import { button, h, redraw } from "../dom.js";
 import { attempt } from "../feedback.js";
 import { formatNumber } from "../format.js";
 import { categoryColour, colourPoints, scaleGradient } from "./colours.js";
@@ -81,7 +81,10 @@ export class PointColouring {
   renderLegend(isDark) {
     const { kind, categories, low, high } = this.#scale;
     if (kind === "category") {
-      this.legend.replaceChildren(...categories.slice(0, MAX_KEYS).map((name, i) => this.#key(name, i, isDark)));
+      redraw(
+        this.legend,
+        categories.slice(0, MAX_KEYS).map((name, i) => this.#key(name, i, isDark)),
+      );
       return;
     }
     const ramp = h("i", { style: { "background-image": scaleGradient(isDark) } });

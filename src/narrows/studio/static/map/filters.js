@@ -7,7 +7,7 @@ import {
   ExplorerTable,
   MOST_ROWS,
 } from "../../../report/assets/explorer-panel.js";
-import { button, h } from "../dom.js";
+import { button, h, setChildren } from "../dom.js";
 import { attempt } from "../feedback.js";
 import { categoryColour } from "./colours.js";
 
@@ -28,16 +28,21 @@ export class MapFilters {
   #clear = button("Clear the filters", "close", () => this.#clearAll());
 
   /** @param {MapSettings} settings @param {Scatter} scatter @param {MapRequests} requests
-   * @param {{onFilter: () => void, isDark: () => boolean, mask: () => Uint8Array | null}} handlers called for other
-   *   filters; the theme; and the selection */
+   * @param {{onFilter: () => void, isDark: () => boolean, mask: () => Uint8Array | null, isPlaced: () => boolean}}
+   *   handlers called for other filters; the theme; the selection; and whether all rows have their final places */
   constructor(settings, scatter, requests, handlers) {
     this.settings = settings;
     this.scatter = scatter;
     this.requests = requests;
     this.handlers = handlers;
-    this.element.addEventListener("toggle", () => {
-      if (this.element.open && !this.#rows) attempt(this.#load());
-    });
+    this.element.addEventListener("toggle", () => this.load());
+  }
+
+  /** Show the columns, if they are wanted and not there. They are chosen by the final places of the rows. */
+  load() {
+    if (!this.element.open || this.#rows) return;
+    if (this.handlers.isPlaced()) attempt(this.#load());
+    else setChildren(this.body, h("p", { class: "note" }, "Waiting for the places of the rows"));
   }
 
   /** The selection, the legend or the theme has changed: the counts and the table follow. */

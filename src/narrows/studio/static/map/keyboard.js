@@ -13,7 +13,7 @@ const ZOOM = 1.5;
  * @property {(factor: number) => void} zoom
  * @property {() => void} showAll
  * @property {() => void} pick
- * @property {() => void} extendPath
+ * @property {(() => void) | null} extendPath null if codes cannot be decoded
  * @property {() => void} cancel
  */
 
@@ -32,7 +32,7 @@ function findAction({ key, shiftKey }, actions) {
   if (direction && shiftKey) return () => actions.pan(-PAN * direction[0], PAN * direction[1]);
   if (direction) return () => actions.step(...direction);
   if (key === "Enter" && actions.hasRow()) return actions.pick;
-  if (key.toLowerCase() === "p" && actions.hasRow()) return actions.extendPath;
+  if (key.toLowerCase() === "p" && actions.extendPath && actions.hasRow()) return actions.extendPath;
   if (key === "+" || key === "=") return () => actions.zoom(ZOOM);
   if (key === "-") return () => actions.zoom(1 / ZOOM);
   if (key === "0") return actions.showAll;

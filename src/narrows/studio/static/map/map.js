@@ -45,6 +45,7 @@ export class CodeMap {
   /** @type {[number, number][]} positions */ #lasso = [];
   #isDark = false;
   #size = ""; // of the stage
+  #picked = -1; // the last row
 
   /** @param {HTMLElement} element @param {Transport} transport @param {State} state @param {MapHandlers} [handlers] */
   constructor(element, transport, { model, data }, handlers = {}) {
@@ -57,7 +58,7 @@ export class CodeMap {
     /** @type {MapSettings} */
     this.settings = { layout: "axes", projection: n > 2 ? "pca" : "components", x: 0, y: 1, colourBy: "" };
     this.requests = new MapRequests(transport);
-    this.stage = new Stage(data.n, n);
+    this.stage = new Stage(data.n, n, this.decodes);
     this.camera = new Camera(this.stage.element);
     this.names = new MapNames(this.camera, this.scatter, this.requests, data.labels, () => this.#drawOverlay());
     this.overlay = new Overlay(this.camera, this.scatter, (...canvas) => this.names.draw(...canvas));
@@ -72,6 +73,7 @@ export class CodeMap {
         this.#paint();
         this.#updateGrid();
         if (isFinal) attempt(this.names.load(this.settings));
+        this.filters.load();
       },
       announce,
     });
@@ -93,6 +95,7 @@ export class CodeMap {
       onFilter: () => this.#paint(),
       isDark: () => this.#isDark,
       mask: () => this.selection.mask,
+      isPlaced: () => this.placement.isFinal,
     });
     this.path = new CodePath(this.requests, {
       onCode: (code, text) => this.example.show(code, text),
@@ -189,7 +192,7 @@ export class CodeMap {
       zoom: (factor) => this.zoom(factor),
       showAll: () => this.showAll(),
       pick: () => this.pick(this.hover.row),
-      extendPath: () => this.path.extend(this.hover.row),
+      extendPath: this.decodes ? () => this.path.extend(this.hover.row) : null,
       cancel: () => {
         this.hover.set(-1);
         this.#lasso = [];
@@ -341,9 +344,10 @@ export class CodeMap {
 
   /** Show a row: decode it, and set the dials to it, if the model decodes codes. @param {number} row */
   async pick(row) {
+    this.#picked = row;
     if (this.isImage) {
       const code = await attempt(this.requests.codes([row]));
-      if (!code) return;
+      if (!code || row !== this.#picked) return; // another one was picked meanwhile
       this.example.show(code, `Row ${row}, as the decoder draws it. The dials are set to its code.`);
       this.example.enableDials();
     } else await attempt(this.example.showRow(row));

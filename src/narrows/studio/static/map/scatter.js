@@ -53,10 +53,10 @@ export class Scatter {
     );
   }
 
-  /** Return the row nearest to a position at any distance, or -1. @param {number} x @param {number} y */
+  /** Return the visible row nearest to a position at any distance, or -1. @param {number} x @param {number} y */
   nearestOfAll(x, y) {
     return this.#closest(
-      Array.from({ length: this.n }, (_, row) => row),
+      Array.from({ length: this.n }, (_, row) => row).filter((row) => this.isVisible(row)),
       x,
       y,
     );

@@ -4,15 +4,15 @@ import { h } from "../dom.js";
 
 /** @import {MapSettings} from "../types" */
 
-const KEYS =
-  "Arrow keys go from point to point, Enter sets the dials, P adds to the path, plus and minus zoom, 0 shows all.";
+const MOVES = "plus and minus zoom, 0 shows all.";
 
 export class Stage {
   axisX = h("span", { class: "axis x" });
   axisY = h("span", { class: "axis y" });
 
-  /** @param {number} n rows @param {number} nComponents */
-  constructor(n, nComponents) {
+  /** @param {number} n rows @param {number} nComponents @param {boolean} decodes true if codes can be decoded */
+  constructor(n, nComponents, decodes) {
+    const actions = decodes ? "Enter sets the dials, P adds to the path" : "Enter shows the row";
     this.isHistogram = nComponents === 1;
     this.count = n.toLocaleString("en");
     this.element = h("div", {
@@ -20,7 +20,7 @@ export class Stage {
       tabindex: "0",
       role: "application",
       "aria-busy": "true",
-      "aria-label": `Map of ${n} codes. ${KEYS}`,
+      "aria-label": `Map of ${n} codes. Arrow keys go from point to point, ${actions}, ${MOVES}`,
     });
   }
 

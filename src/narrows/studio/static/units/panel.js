@@ -1,6 +1,6 @@
 // Units: a wall of a sparse model's units, each with the examples for which it is most active.
 
-import { button, emptyNote, h, heading, labelledField, reveal, select } from "../dom.js";
+import { button, emptyNote, h, heading, labelledField, redraw, reveal, select } from "../dom.js";
 import { acceptFiles, examplePicker } from "../example-picker.js";
 import { createTiles } from "../examples.js";
 import { attempt } from "../feedback.js";
@@ -137,8 +137,8 @@ class UnitsView {
     const none = this.#row === null ? "No unit is found." : "No unit is active.";
     if (units.length) this.wall.replaceChildren(...units.map((unit) => h("li", null, this.#unitButton(unit, highest))));
     else this.wall.replaceChildren(h("li", null, emptyNote(none)));
-    if (nPages === null) this.#pager.replaceChildren(button("All units", "units", () => this.#loadForRow(null)));
-    else this.#pager.replaceChildren(...this.#pageButtons(nPages));
+    if (nPages === null) redraw(this.#pager, button("All units", "units", () => this.#loadForRow(null)));
+    else redraw(this.#pager, this.#pageButtons(nPages));
     if (this.#openUnit === null && units.length) this.#open(units[0].unit);
   }
 

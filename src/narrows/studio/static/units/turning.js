@@ -59,7 +59,7 @@ export class Turning {
       this.#turned.set(unit, { value: Number(slider.value), info }); // at once: another unit may be opened meanwhile
       load();
     };
-    const max = Math.max(1e-6, 2 * highest);
+    const max = 2 * (highest || 1);
     const value = this.#valueOf(info);
     const slider = h("input", { type: "range", min: 0, max, step: "any", value, oninput: turn });
     const text = `Unit ${unit}${name ? `, ${name}` : ""}, in row ${this.#row}: `;
