@@ -2750,7 +2750,7 @@ class AAE(Shared, CodeEstimator):
         self,
         n_components: int = 2,
         *,
-        strength: float = 1.0,
+        strength: float = 5.0,
         conditional: bool = False,
         label_weight: float = 10.0,
         network: Literal["auto", "mlp", "conv"]
@@ -2799,7 +2799,7 @@ class AAE(Shared, CodeEstimator):
         ----------
         n_components : an int in the range [1, inf), default 2
             Number of components: the length of each code.
-        strength : a float in the range [0, inf), default 1.0
+        strength : a float in the range [0, inf), default 5.0
             Weight of the cost of codes that the discriminator tells from draws.
         conditional : one of True, False, default False
             True to give the decoder the label of each example: fit(X, y), then sample(n, y=label).

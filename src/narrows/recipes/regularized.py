@@ -223,7 +223,7 @@ def aae(
     schema: Schema,
     n_components: Components = 2,
     *,
-    strength: Annotated[float, Real(0), "weight of the cost of codes that the discriminator tells from draws"] = 1.0,
+    strength: Annotated[float, Real(0), "weight of the cost of codes that the discriminator tells from draws"] = 5.0,
     conditional: Conditional = False,
     label_weight: LabelWeight = 10.0,
     network: Network = "auto",
