@@ -198,11 +198,12 @@ class HookedModel:
         return write_rows(rows_from, self.layers, folder, dtype, file_bytes, max_bytes)
 
     @contextlib.contextmanager
-    def replace(self, edit: Any, layer: str | None = None) -> Iterator[None]:
+    def replace(self, edit: Any, layer: str | None = None) -> Iterator[Callable[[], Tensor | None]]:
         """Return a context manager in which the model computes with other outputs of a layer.
 
         The whole model runs, and behind the block it is as before. Activations are edited without gradients; tokens
-        that the mask leaves out keep theirs. A mask that is a function gets the inputs of the call.
+        that the mask leaves out keep theirs. A mask that is a function gets the inputs of the call. The block gets a
+        function that returns the mask of the latest call, None without padding.
 
         Parameters
         ----------
@@ -245,7 +246,7 @@ class HookedModel:
             module = self._modules[layer]
             handle = module.register_forward_hook(lambda _m, _i, output: replace_tensor(output, edit_tokens))
             stack.callback(handle.remove)
-            yield
+            yield lambda: mask
 
     # ---------------------------------------------------------------------------------------------- inside
 

@@ -47,7 +47,7 @@ def write_units(
     model : a fitted SAE or crosscoder, or a dictionary that `load_dictionary` has loaded.
     X : examples, which may be larger than memory, as for `SAE.survey_units`.
     path : file to write.
-    texts : one text for each example, such as a document or a token, in the order of X, in a list or any other iterable;
+    texts : one text for each example, such as a document or a token, in the order of X: a list, or another iterable.
         None for numbers of examples.
     context : number of texts before and after each one that are shown with it, for tokens that follow each other.
     n : largest number of examples for each unit.
@@ -127,8 +127,8 @@ def _ask_names(
             names[unit] = str(name_unit(unit, [texts[row] if texts is not None else str(row) for row in rows]))
         except Exception as error:  # of the user's code; the pass over X may have taken hours
             warnings.warn(
-                f"The `name_unit` parameter of write_units failed for unit {unit}: {type(error).__name__}: {error}. The "
-                "page is written with the names that it gave before.",
+                f"The `name_unit` parameter of write_units failed for unit {unit}: {type(error).__name__}: {error}. "
+                "The page is written with the names that it gave before.",
                 UserWarning,
                 stacklevel=3,
             )
