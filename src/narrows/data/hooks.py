@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import operator
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
@@ -167,7 +168,7 @@ class HookedModel:
         """Write the activations of all layers into files, one folder a layer, in one pass of the model.
 
         A layer's folder can be passed to `fit`, `stream` and other methods. If this is stopped, the same call goes on
-        after the last complete files.
+        after the last complete files. In a folder that is complete, nothing is read or written.
 
         Parameters
         ----------
@@ -184,9 +185,10 @@ class HookedModel:
         Raises
         ------
         ValueError
-            If activations are not finite, or not in float16; if the folder is of other layers or another dtype.
+            If activations are not finite, or not in float16; if the folder is of other layers or another dtype; if
+            there is nothing to write, or `max_bytes` is less than the first batch.
         OSError
-            If a file cannot be written. Complete files stay.
+            If a file cannot be written, or one of an earlier call is lost. Complete files stay.
         """
 
         def rows_from(n_batches: int) -> Iterator[dict[str, Tensor]]:
@@ -195,7 +197,8 @@ class HookedModel:
                 next(inputs, None)
             return (outputs for outputs, _ in self._passes(inputs))
 
-        return write_rows(rows_from, self.layers, folder, dtype, file_bytes, max_bytes)
+        n_given = operator.length_hint(batches, 0)
+        return write_rows(rows_from, self.layers, folder, dtype, file_bytes, max_bytes, n_given)
 
     @contextlib.contextmanager
     def replace(self, edit: Any, layer: str | None = None) -> Iterator[Callable[[], Tensor | None]]:
