@@ -326,8 +326,19 @@ def test_rows_that_are_shuffled_in_each_pass_are_noticed(X):
 def test_a_list_of_documents_is_no_block_of_examples_and_labels(X):
     with pytest.raises(ValueError, match=r"after row 0, is a list of 3 arrays of rows, \(100, 6\) and others"):
         make().fit(lambda: [[X[:100], X[100:170], X[170:400]]])
-    model = make(max_examples=300).fit(lambda: [(X[:400], X[:400]), [X[400:500], np.zeros(100)]])
+    model = make(max_examples=300).fit(lambda: [(X[:400], X[:400, :1]), [X[400:500], np.zeros(100)]])
     assert equal(model, make(max_examples=300).fit(lambda: [X]))
+
+
+@pytest.mark.parametrize("kind", [tuple, list])
+def test_targets_are_not_dropped(X, kind):
+    with pytest.raises(
+        ValueError, match=rf"is a {kind.__name__} of rows \(100, 6\) and an array \(100, 2\), such as targets"
+    ):
+        make().fit(lambda: iter([kind((X[:100], X[:100, :2]))]))
+    tokens = torch.from_numpy(X[:400]).reshape(20, 20, WIDTH)
+    labelled = make(max_examples=300).fit(lambda: [(tokens, torch.zeros(20, 20))])
+    assert equal(labelled, make(max_examples=300).fit(lambda: [tokens]))
 
 
 def test_a_block_with_nan_is_named_by_row_and_column(X):
