@@ -5,6 +5,7 @@ import pytest
 import torch
 from interrupting import interrupt_at
 
+import narrows
 from narrows import AE, SAE, VAE, MapAE, TableAE
 from narrows.data import Blocks, MixingBuffer, infer
 from narrows.training import StreamFailed
@@ -369,6 +370,18 @@ def test_rows_of_zeros_are_counted(X):
     zeros[[900, 2_500]] = 0
     model = make().fit(blocks_of(zeros))
     assert any("2 of 3,000 rows are all zero (first: row 900)" in line for line in model.report_)
+
+
+def test_rows_in_memory_without_values_are_counted(X):
+    rows = X[:400].copy()
+    rows[[90, 250]], rows[[30, 31, 32]], rows[5, 2] = np.nan, 0, np.nan
+    for fitted in (make(max_examples=200).fit(rows), make(max_examples=None).partial_fit(rows)):
+        assert any("2 of 400 rows have no value (first: row 90). Nothing is" in line for line in fitted.report_)
+        assert any("3 of 400 rows are all zero (first: row 30)" in line for line in fitted.report_)
+    lines = make(narrows.AE, max_examples=200).fit(rows).report_
+    assert any("2 of 400 rows have no value" in line for line in lines)
+    assert not any("all zero" in line for line in lines)
+    assert not any("have no value" in line for line in make(max_examples=200).fit(X[:400]).report_)
 
 
 @pytest.mark.parametrize(
