@@ -167,8 +167,9 @@ class HookedModel:
     ) -> dict[str, Any]:
         """Write the activations of all layers into files, one folder a layer, in one pass of the model.
 
-        A layer's folder can be passed to `fit`, `stream` and other methods. If this is stopped, the same call goes on
-        after the last complete files. In a folder that is complete, nothing is read or written.
+        A layer's folder can be passed to `fit`, `stream` and other methods, and a list of them to those of a
+        crosscoder. If this is stopped, the same call goes on after the last complete files. In a folder that is
+        complete, nothing is read or written.
 
         Parameters
         ----------
