@@ -133,7 +133,49 @@ def test_files_and_iterators_of_layers_are_read(tmp_path):
     assert Blocks(iter([sequences]), "test", has_layers=True).read(5).shape == (5, N_LAYERS, WIDTH)
 
 
-def test_layers_of_a_model_are_read_in_one_pass():
+def test_files_of_a_layer_each_are_put_side_by_side(tmp_path):
+    X = features(600)[0]
+    settings = {"k": 2, "random_state": 0, "verbose": 0}
+    folders = [tmp_path / name for name in ("first", "second", "third")]
+    for i, folder in enumerate(folders):
+        folder.mkdir()
+        np.save(folder / "0.npy", X[: 200 + 100 * i, i])  # the files of layers need not have the same rows
+        np.save(folder / "1.npy", X[200 + 100 * i :, i])
+        np.save(tmp_path / f"{i}.npy", X[:, i].astype(np.float16 if i else np.float32))
+    in_memory = Crosscoder(16, max_epochs=1, **settings).fit(X)
+    on_disk = Crosscoder(16, max_epochs=1, **settings).fit(folders)
+    expected = in_memory.transform(X)
+    np.testing.assert_array_equal(on_disk.transform(list(map(str, folders))), expected)
+    np.testing.assert_array_equal(in_memory.transform(folders), expected)
+    np.testing.assert_array_equal(in_memory.stream(folders), expected)
+    assert in_memory.survey_units(folders).n_examples == 600
+    assert any("3 layers side by side, each of 2 files, 600 rows of" in line for line in on_disk.report_)
+    files = [tmp_path / f"{i}.npy" for i in range(N_LAYERS)]
+    np.testing.assert_allclose(in_memory.reconstruct(files), in_memory.reconstruct(X), atol=0.05)
+    assert Crosscoder(16, max_epochs=1, **settings).fit(files).layer_shares_.shape == (16, N_LAYERS)
+
+
+def test_layers_of_other_rows_are_named(tmp_path):
+    X = features(50)[0]
+    np.save(tmp_path / "a.npy", X[:, 0])
+    np.save(tmp_path / "b.npy", X[:40, 1])
+    np.save(tmp_path / "c.npy", X[:, 2, :3])
+    (tmp_path / "empty").mkdir()
+    for other, said in (("b.npy", f"b.npy 40 rows of {WIDTH}"), ("c.npy", "c.npy 50 rows of 3")):
+        with pytest.raises(
+            ValueError, match=rf"same number of rows of one width. .*a.npy holds 50 rows .*{said} numbers"
+        ):
+            Crosscoder(4).fit([tmp_path / "a.npy", tmp_path / other])
+    with pytest.raises(ValueError, match=r"empty holds no \.npy or \.safetensors file"):
+        Crosscoder(4).fit([tmp_path / "a.npy", tmp_path / "empty"])
+    bad = X[:, 1].copy()
+    bad[7, 2] = np.nan
+    np.save(tmp_path / "b.npy", bad)
+    with pytest.raises(ValueError, match=r"NaN.*row 7 of .*a.npy and of 1 other layer"):
+        Crosscoder(4).fit([tmp_path / "a.npy", tmp_path / "b.npy"])
+
+
+def test_layers_of_a_model_are_read_in_one_pass(tmp_path):
     torch.manual_seed(0)
     net = torch.nn.Sequential(torch.nn.Linear(4, 6), torch.nn.Tanh(), torch.nn.Linear(6, 6), torch.nn.Linear(6, 2))
     inputs = list(torch.randn(20, 30, 4))
@@ -149,6 +191,13 @@ def test_layers_of_a_model_are_read_in_one_pass():
             hooked.blocks(inputs)
         with pytest.raises(ValueError, match="must name a layer"):
             hooked.blocks(inputs, [])
+        folders = hooked.save(inputs, tmp_path, dtype="float32")
+        saved = Crosscoder(12, k=2, max_epochs=1, random_state=0, verbose=0).fit([folders["2"], folders["1"]])
+        np.testing.assert_allclose(
+            saved.transform([folders["2"], folders["1"]])[:30], saved.transform(block), atol=1e-5
+        )
+        with pytest.raises(ValueError, match="one width"):
+            saved.fit([folders["1"], folders["3"]])
     assert model.reconstruct(block.detach().numpy()).shape == (30, 2, 6)
 
 

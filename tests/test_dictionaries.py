@@ -203,6 +203,28 @@ def test_a_truncated_file_is_refused(name, tmp_path):
         read_dictionary(case.path)
 
 
+@pytest.mark.parametrize("is_legacy", [False, True])
+def test_a_pt_file_that_ends_anywhere_is_refused(is_legacy, tmp_path):
+    path = tmp_path / "ae.pt"
+    tensors = {"encoder.weight": torch.ones(3, 4), "k": torch.tensor(2)}
+    torch.save(tensors, path, _use_new_zipfile_serialization=not is_legacy)
+    whole = path.read_bytes()
+    for end in range(0, len(whole), 7):
+        path.write_bytes(whole[:end])
+        with pytest.raises(ValueError, match=r"ae\.pt (is truncated or not|must hold|holds Python code|lacks)"):
+            read_dictionary(path)
+
+
+def test_an_npz_file_with_other_bytes_is_refused(tmp_path):
+    path, rng = tmp_path / "params.npz", np.random.default_rng(0)
+    np.savez_compressed(path, W_enc=rng.standard_normal((6, 8)).astype(np.float32), b_enc=np.zeros(8, np.float32))
+    whole = path.read_bytes()
+    for place in range(0, len(whole), 3):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 0x55]) + whole[place + 1 :])
+        with pytest.raises(ValueError, match=r"params\.npz (is truncated or not|lacks|holds)"):
+            read_dictionary(path)
+
+
 def test_a_truncated_configuration_is_refused(tmp_path):
     case = CASES["saelens_topk"](tmp_path / "a")
     (case.path / "cfg.json").write_text('{"architecture": "to')
@@ -222,6 +244,11 @@ def test_a_truncated_configuration_is_refused(tmp_path):
         ({"architecture": "jumprelu"}, "lacks the tensor threshold"),
         ({"architecture": "standard", "normalize_activations": "covariance_whitening"}, "cannot apply normalize_act"),
         ({"architecture": "standard", "activation_fn_str": "tanh-relu"}, "no activation 'tanh-relu'"),
+        ({"architecture": ["x"]}, r"no architecture \['x'\]"),
+        ({"architecture": "standard", "normalize_activations": ["a"]}, r"cannot apply normalize_activations=\['a'\]"),
+        ({"architecture": "standard", "metadata": ["a"]}, r"metadata must be an object\. Got \['a'\]"),
+        ({"architecture": "topk", "k": float("inf")}, "must name k, the number of active units, an int. Got inf"),
+        ({"architecture": "topk", "k": float("nan")}, "must name k"),
     ],
 )
 def test_another_architecture_is_refused(config, message, tmp_path):
@@ -260,6 +287,9 @@ def test_missing_and_wrong_tensors_are_refused(changed, message, tmp_path):
         ({"norm_activation": "batch-wise"}, "cannot apply norm_activation='batch-wise'"),
         ({"hook_point_in": "elsewhere"}, "of 'elsewhere' must be a number above 0. Got None"),
         ({}, "lacks the tensor activation_function.log_jumprelu_threshold"),
+        ({"dataset_average_activation_norm": 3}, "dataset_average_activation_norm must be an object. Got 3"),
+        ({"act_fn": "topk", "top_k": [3]}, r"must name top_k, an int\. Got \[3\]"),
+        ({"hook_point_in": {}, "hook_point_out": "a"}, r"its format does not have there \(TypeError"),
     ],
 )
 def test_another_architecture_of_openmoss_is_refused(config, message, tmp_path):

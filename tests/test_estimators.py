@@ -391,6 +391,8 @@ def sae(digits):
 
 def test_active_units(sae, digits):
     units, Z = sae.active_units(digits), sae.transform(digits)
+    of_blocks = sae.active_units(digits[i : i + 70] for i in range(0, len(digits), 70))
+    np.testing.assert_array_equal(of_blocks.which, units.which)
     np.testing.assert_array_equal(units.which, Z > 0)
     np.testing.assert_array_equal(units.count, (Z > 0).sum(1))
     assert units.count.max() <= 5

@@ -5,6 +5,7 @@ import pytest
 import torch
 from interrupting import interrupt_at
 
+import narrows
 from narrows import AE, SAE, VAE, MapAE, TableAE
 from narrows.data import Blocks, MixingBuffer, infer
 from narrows.training import StreamFailed
@@ -326,8 +327,19 @@ def test_rows_that_are_shuffled_in_each_pass_are_noticed(X):
 def test_a_list_of_documents_is_no_block_of_examples_and_labels(X):
     with pytest.raises(ValueError, match=r"after row 0, is a list of 3 arrays of rows, \(100, 6\) and others"):
         make().fit(lambda: [[X[:100], X[100:170], X[170:400]]])
-    model = make(max_examples=300).fit(lambda: [(X[:400], X[:400]), [X[400:500], np.zeros(100)]])
+    model = make(max_examples=300).fit(lambda: [(X[:400], X[:400, :1]), [X[400:500], np.zeros(100)]])
     assert equal(model, make(max_examples=300).fit(lambda: [X]))
+
+
+@pytest.mark.parametrize("kind", [tuple, list])
+def test_targets_are_not_dropped(X, kind):
+    with pytest.raises(
+        ValueError, match=rf"is a {kind.__name__} of rows \(100, 6\) and an array \(100, 2\), such as targets"
+    ):
+        make().fit(lambda: iter([kind((X[:100], X[:100, :2]))]))
+    tokens = torch.from_numpy(X[:400]).reshape(20, 20, WIDTH)
+    labelled = make(max_examples=300).fit(lambda: [(tokens, torch.zeros(20, 20))])
+    assert equal(labelled, make(max_examples=300).fit(lambda: [tokens]))
 
 
 def test_a_block_with_nan_is_named_by_row_and_column(X):
@@ -358,6 +370,18 @@ def test_rows_of_zeros_are_counted(X):
     zeros[[900, 2_500]] = 0
     model = make().fit(blocks_of(zeros))
     assert any("2 of 3,000 rows are all zero (first: row 900)" in line for line in model.report_)
+
+
+def test_rows_in_memory_without_values_are_counted(X):
+    rows = X[:400].copy()
+    rows[[90, 250]], rows[[30, 31, 32]], rows[5, 2] = np.nan, 0, np.nan
+    for fitted in (make(max_examples=200).fit(rows), make(max_examples=None).partial_fit(rows)):
+        assert any("2 of 400 rows have no value (first: row 90). Nothing is" in line for line in fitted.report_)
+        assert any("3 of 400 rows are all zero (first: row 30)" in line for line in fitted.report_)
+    lines = make(narrows.AE, max_examples=200).fit(rows).report_
+    assert any("2 of 400 rows have no value" in line for line in lines)
+    assert not any("all zero" in line for line in lines)
+    assert not any("have no value" in line for line in make(max_examples=200).fit(X[:400]).report_)
 
 
 @pytest.mark.parametrize(

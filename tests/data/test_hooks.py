@@ -302,6 +302,42 @@ def test_files_stay_below_their_bound(model, tmp_path):
     assert len(narrows.data.open_mapped(folder)) == len(expected(model, make_batches(20)))
 
 
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_a_lost_file_is_named(model, tmp_path, dtype):
+    with narrows.hook(model, "blocks.1") as hooked:
+        folder = hooked.save(make_batches(20), tmp_path / "acts", dtype=dtype, file_bytes=1_000)["blocks.1"]
+        first, second, *_ = sorted(folder.iterdir())
+        second.rename(tmp_path / second.name)
+        for use in (lambda: hooked.save(make_batches(20), tmp_path / "acts", dtype=dtype), lambda: make().fit(folder)):
+            with pytest.raises(
+                FileNotFoundError, match=rf"There is no file .*{second.name}, which .*manifest.json lists"
+            ):
+                use()
+        second.write_bytes(first.read_bytes())
+        with pytest.raises(ValueError, match=r"blocks\.1 hold [\d,]+ rows, and .*manifest.json says"):
+            make().fit(folder)
+        (tmp_path / second.name).replace(second)
+        assert len(narrows.data.open_mapped(folder)) == len(expected(model, make_batches(20)))
+
+
+def test_a_saving_of_nothing_and_other_batches_are_named(model, tmp_path):
+    batches = make_batches(20)
+    with narrows.hook(model, "blocks.1") as hooked:
+        with pytest.raises(
+            ValueError, match=r"`max_bytes` parameter of save must hold .* Got 10, and the first batch has"
+        ):
+            hooked.save(batches, tmp_path, max_bytes=10)
+        padding = {name: values * (name == "input_ids") for name, values in batches[0].items()}
+        for empty in ([], [padding]):
+            with pytest.raises(ValueError, match="`batches` parameter of save holds no rows"):
+                hooked.save(empty, tmp_path)
+        hooked.save([padding, *batches[:4]], tmp_path)
+        with pytest.warns(UserWarning, match=r"is complete with 5 batches, and 20 are passed: nothing is") as caught:
+            folder = hooked.save(batches, tmp_path)["blocks.1"]
+    assert caught[0].filename == __file__
+    assert len(narrows.data.open_mapped(folder)) == len(expected(model, batches[:4]))
+
+
 def test_overflow_and_nan_are_named_and_files_before_them_stay(model, tmp_path):
     batches = make_batches(10)
     with torch.no_grad():

@@ -95,6 +95,33 @@ def test_only_a_loss_or_only_logits(network, inputs):
     assert math.isnan(logits.clean)
     assert math.isnan(logits.recovered.value)
     assert logits.kl > 0
+    assert repr(logits).startswith(f"RecoveredLoss({logits.recovered_kl:.3f} of the KL recovered: ")
+    assert math.isnan(recovered_loss(lambda h: h, lambda h: 0 * h, hidden).recovered_kl), "zeros change nothing"
+
+
+@pytest.mark.parametrize("is_flat", [False, True])
+def test_padding_does_not_count(is_flat):
+    torch.manual_seed(0)
+    network = torch.nn.Sequential(torch.nn.Linear(3, 8), torch.nn.Linear(8, 4)).requires_grad_(False)
+    batches = [torch.randn(n, 5, 3) for n in (2, 3)]
+    is_token = {n: torch.arange(5).expand(n, 5) < torch.arange(2, 2 + n)[:, None] for n in (2, 3)}
+
+    def loss(x):
+        logits = network(x)
+        logits = logits * (1 + logits[:, :1])  # a layer that mixes tokens, so that the logits of padding change, too
+        return logits.reshape(-1, 4) if is_flat else logits
+
+    with narrows.hook(network, "0", mask=lambda x: is_token[len(x)]) as hooked:
+        found = recovered_loss(lambda h: h / 2, loss, batches, hooked=hooked)
+    total, n = 0.0, 0
+    for x in batches:
+        first = network[0](x)
+        edited = torch.where(is_token[len(x)][..., None], first / 2, first)
+        clean, changed = (network[1](h) * (1 + network[1](h)[:, :1]) for h in (first, edited))
+        p, q = (logits.log_softmax(-1)[is_token[len(x)]] for logits in (clean, changed))
+        total, n = total + float(kl_div(q, p, log_target=True, reduction="sum")), n + len(p)
+    assert n == found.n_rows == 14
+    assert found.kl == pytest.approx(total / n, rel=1e-4)
 
 
 def test_wrong_use(network, inputs):
@@ -104,6 +131,9 @@ def test_wrong_use(network, inputs):
         recovered_loss(lambda h: h, network, [])
     with pytest.raises(TypeError, match="fitted estimator or a function"):
         recovered_loss(3, network, inputs)
+    for wrong, named in (("1.3", "str"), (None, "NoneType"), ((None, torch.ones(3)), "tuple of NoneType and Tensor")):
+        with pytest.raises(TypeError, match=rf"`loss` parameter of recovered_loss must return .* Got {named}\."):
+            recovered_loss(lambda h: h, lambda h, wrong=wrong: wrong, inputs)
     with narrows.hook(network, ["0", "1"]) as hooked, pytest.raises(ValueError, match="`layer` parameter of replace"):
         recovered_loss(lambda h: h, network, inputs, hooked=hooked)
 

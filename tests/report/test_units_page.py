@@ -4,6 +4,7 @@ import json
 import re
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from dictionary_cases import CASES
@@ -68,6 +69,32 @@ def test_a_text_is_shown_with_those_around_it(model, rows, texts, tmp_path):
         assert after == ("" if row == 199 else texts[row + 1])
 
 
+@pytest.mark.parametrize("kind", ["shuffled", "filtered", "iterator"])
+def test_texts_are_taken_by_their_places(kind, model, rows, texts, tmp_path):
+    given = {
+        "shuffled": pd.Series(texts, index=range(199, -1, -1)),
+        "filtered": pd.Series(texts, index=range(0, 400, 2)),
+        "iterator": iter(texts),
+    }[kind]
+    values = read_values(write_units(model, rows, tmp_path / "a.html", texts=given, n=2))
+    assert [text for _, text, _ in values["texts"]] == [texts[row] for row in values["rows"]]
+
+
+def test_a_function_of_names_that_fails_loses_nothing(model, rows, tmp_path):
+    units = np.flatnonzero(model.survey_units(rows).density > 0)
+
+    def name_unit(unit, best):
+        if unit == units[3]:
+            raise ConnectionError("no answer")
+        return f"name-{unit}"
+
+    with pytest.warns(UserWarning, match=rf"failed for unit {units[3]}: ConnectionError: no answer") as caught:
+        path = write_units(model, rows, tmp_path / "a.html", name_unit=name_unit)
+    assert caught[0].filename == __file__
+    names = read_values(path)["names"]
+    assert [unit for unit, name in enumerate(names) if name] == units[:3].tolist()
+
+
 def test_its_controls_search_filter_and_sort(chromium, path, model, rows):
     survey = model.survey_units(rows, 4)
     with Opened(chromium, path) as tab:
@@ -104,6 +131,8 @@ def test_bad_arguments_are_refused(model, rows, texts, tmp_path, monkeypatch):
         write_units(model, rows, tmp_path / "a.html", texts=texts[1:])
     with pytest.raises(TypeError, match=r"takes a fitted SAE\. Got AE"):
         write_units(narrows.AE(2), rows, tmp_path / "a.html")
+    with pytest.raises(TypeError, match=r"`texts` parameter of write_units must hold one text for .* Got str\."):
+        write_units(model, rows, tmp_path / "a.html", texts="a" * 200)
     with pytest.raises(FileNotFoundError, match="does not exist"):
         write_units(model, rows, tmp_path / "none/a.html")
     with pytest.raises(ValueError, match="`context` parameter of write_units"):
@@ -114,11 +143,13 @@ def test_bad_arguments_are_refused(model, rows, texts, tmp_path, monkeypatch):
 def test_the_command_writes_it(model, rows, texts, tmp_path):
     model.save(tmp_path / "model")
     np.save(tmp_path / "rows.npy", rows)
-    texts = [text.replace("day", "day\u2028") for text in texts]  # which ends no line of a file
-    (tmp_path / "texts.txt").write_text("\n".join(texts) + "\n", encoding="utf-8")
+    texts = [text.replace("day", "day\u2028").replace("of", "o\rf") for text in texts]  # which end no line of a file
+    (tmp_path / "texts.txt").write_bytes(("\r\n".join(texts) + "\r\n").encode())
     arguments = ["units", str(tmp_path / "model"), str(tmp_path / "rows.npy"), "-o", str(tmp_path / "units.html")]
     result = CliRunner().invoke(app, [*arguments, "--texts", str(tmp_path / "texts.txt"), "-n", "4"])
     assert result.exit_code == 0, result.output
+    values = read_values(tmp_path / "units.html")
+    assert [text for _, text, _ in values["texts"]] == [texts[row] for row in values["rows"]]
     assert read_values(tmp_path / "units.html")["top"] == [
         list(map(read_values(tmp_path / "units.html")["rows"].index, model.survey_units(rows, 4).top(unit).tolist()))
         for unit in range(40)
@@ -126,6 +157,10 @@ def test_the_command_writes_it(model, rows, texts, tmp_path):
     (tmp_path / "texts.txt").write_text("one")
     result = CliRunner().invoke(app, [*arguments, "--overwrite", "--texts", str(tmp_path / "texts.txt")])
     assert result.exit_code == 1
+    (tmp_path / "texts.txt").write_text("caf\xe9", encoding="latin-1")
+    result = CliRunner().invoke(app, [*arguments, "--overwrite", "--texts", str(tmp_path / "texts.txt")])
+    assert result.exit_code == 1
+    assert "texts.txt must be text in UTF-8" in "".join(result.output.split("\n"))
 
 
 def test_the_command_takes_a_dictionary_of_another_program(tmp_path):

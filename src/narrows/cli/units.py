@@ -70,6 +70,12 @@ def _open_model(folder: Path) -> Any:
 
 
 def _read_lines(path: Path) -> list[str]:
-    """Read the lines of a file. A text may hold what `str.splitlines` takes for an end, such as U+2028."""
-    lines = path.read_text(encoding="utf-8").split("\n")
-    return lines[:-1] if lines[-1] == "" else lines
+    """Read the lines of a file, which end in a line feed or in a carriage return and one.
+
+    A text may hold what `str.splitlines` takes for an end, such as U+2028 or a carriage return alone.
+    """
+    try:
+        lines = path.read_bytes().decode("utf-8-sig").split("\n")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} must be text in UTF-8 ({error}). Save it as UTF-8.") from error
+    return [line.removesuffix("\r") for line in (lines[:-1] if lines[-1] == "" else lines)]

@@ -32,7 +32,7 @@ class Blocks:
     ----------
     source : function without parameters that returns an iterable of blocks, an iterable, or an iterator, which can be
         read only once. A block is an array or a tensor of rows (n, width) or of activations (sequences, tokens, width),
-        or a tuple whose first item is one.
+        or a tuple of one and its labels, which are not read.
     owner : name of the caller, for messages.
     has_layers : True if a row has two axes, (layers, width).
 
@@ -220,13 +220,20 @@ class Blocks:
         return rows.to(self._none)
 
     def _check_parts(self, block: tuple[Any, ...] | list[Any]) -> None:
-        """Raise BlockError for a list of several arrays of rows, such as one for each document."""
+        """Raise BlockError for several arrays of rows, such as one for each document, or examples and their targets."""
         shapes = [tuple(getattr(part, "shape", ())) for part in block]
+        where = f"A block of the iterator passed to {self.owner}, after row {self._n_in_pass:,}, is a"
         if isinstance(block, list) and any(len(s) >= 2 and s[1:] == shapes[0][1:] for s in shapes[1:]):
             raise BlockError(
-                f"A block of the iterator passed to {self.owner}, after row {self._n_in_pass:,}, is a list of "
-                f"{len(block)} arrays of rows, {shapes[0]} and others. Join them, np.concatenate(block), or give one "
-                "block for each. Of examples and targets, give a tuple."
+                f"{where} list of {len(block)} arrays of rows, {shapes[0]} and others. Join them, "
+                "np.concatenate(block), or give one block for each."
+            )
+        n = math.prod(shapes[0][:-1])  # of labels, there is one for each row or token
+        if lost := [shape for shape in shapes[1:] if math.prod(shape) > n]:
+            raise BlockError(
+                f"{where} {type(block).__name__} of rows {shapes[0]} and an array {lost[0]}, such as targets, which an "
+                f"iterator cannot give. Give only the rows, or pass targets in files or in memory: "
+                f"{self.owner}(...).fit(X, y)."
             )
 
     def _checked(self, rows: Tensor) -> Tensor:

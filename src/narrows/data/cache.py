@@ -10,6 +10,7 @@ writes the files that the manifest does not know again.
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,8 @@ import torch
 from torch import Tensor
 
 from narrows.data.atomic import atomic_path, write_tensors
-from narrows.data.files.mapping import MANIFEST
+from narrows.data.files.mapping import MANIFEST, check_saved
+from narrows.params import counted
 
 _DTYPES = {"float16": torch.float16, "bfloat16": torch.bfloat16, "float32": torch.float32}
 _LARGEST_HALF = 65504
@@ -32,6 +34,7 @@ def write_rows(
     dtype: str,
     file_bytes: int,
     max_bytes: int | None,
+    n_given: int = 0,
 ) -> dict[str, Path]:
     """Write the rows of each layer into files, from the first batch that is in none.
 
@@ -40,6 +43,7 @@ def write_rows(
     rows_from : function from a number of batches to pass over to an iterator of the rows of each further batch, by
         layer.
     layers, folder, dtype, file_bytes, max_bytes : see `HookedModel.save`.
+    n_given : number of all batches; 0 if it is unknown.
 
     Returns
     -------
@@ -55,7 +59,9 @@ def write_rows(
             f"The `dtype` parameter of save must be one of {', '.join(map(repr, _DTYPES))}. Got {dtype!r}."
         )
     cache = _Cache(Path(folder).expanduser(), layers, dtype)
-    if not cache.manifest["is_complete"]:
+    if cache.manifest["is_complete"]:
+        _warn_of_others(cache, n_given)
+    else:
         limit = np.inf if max_bytes is None else max_bytes
         is_cut = False
         for rows in rows_from(cache.manifest["n_batches"]):
@@ -66,8 +72,27 @@ def write_rows(
             if cache.n_pending_bytes >= file_bytes * len(layers):
                 cache.flush()
         cache.flush()
+        if not cache.manifest["files"]:
+            raise ValueError(
+                f"The `max_bytes` parameter of save must hold the rows of one batch. Got {max_bytes:,}, and the first "
+                f"batch has {cache.count_bytes(rows):,} bytes."
+                if is_cut
+                else "The `batches` parameter of save holds no rows: there is no batch, or the mask leaves all out."
+            )
         cache.finish(is_complete=not is_cut)
     return {layer: cache.folder / layer for layer in layers}
+
+
+def _warn_of_others(cache: _Cache, n_given: int) -> None:
+    """Warn if a complete folder holds another number of batches than were passed."""
+    n = cache.manifest["n_batches"]
+    if n_given and n_given != n:
+        warnings.warn(
+            f"{cache.folder} is complete with {counted(n, 'batch', 'batches')}, and {n_given:,} are passed: nothing is "
+            "written. Pass another folder for other batches.",
+            UserWarning,
+            stacklevel=4,
+        )
 
 
 class _Cache:
@@ -118,7 +143,9 @@ class _Cache:
 
     def flush(self) -> None:
         """Write the rows that were added into a file of each layer, and then the manifest."""
-        if self.n_batches == 0:
+        if self.n_pending_bytes == 0:  # no batch, or only padding
+            self.manifest["n_batches"] += self.n_batches
+            self.n_batches = 0
             return
         name, size = self._next_name(), self.n_pending_bytes
         for layer, parts in self.pending.items():
@@ -162,6 +189,7 @@ class _Cache:
                 f"{self.dtype}. Pass another folder."
             )
         for layer in self.layers:
+            check_saved(self.folder / layer)
             (self.folder / layer / self._next_name()).unlink(missing_ok=True)
 
     def _convert(self, rows: Tensor, layer: str, batch: int) -> Tensor:

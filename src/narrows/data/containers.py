@@ -84,7 +84,8 @@ def _advice(X: Any, takes_iterators: bool) -> str | None:
     if isinstance(X, Iterable) and not is_read and not hasattr(X, "__array__") and not hasattr(X, "__len__"):
         return (
             "pass the examples as one array, np.stack(list(X)), or np.concatenate(list(X)) if it gives blocks of rows. "
-            "`fit` of AE, VAE and SAE with the parameter `max_examples`, and `stream` of a fitted model, read iterators"
+            "`fit` of AE, VAE and SAE with the parameter `max_examples` reads iterators; with a fitted model `stream`, "
+            "`survey_units`, `active_units`, `write_units`, `write_map` and `write_report` do so"
         )
     if inspect.isroutine(X):
         return "pass the rows that it makes. `fit` of AE, VAE and SAE with the parameter `max_examples` calls it"

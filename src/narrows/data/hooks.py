@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import operator
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
@@ -166,8 +167,9 @@ class HookedModel:
     ) -> dict[str, Any]:
         """Write the activations of all layers into files, one folder a layer, in one pass of the model.
 
-        A layer's folder can be passed to `fit`, `stream` and other methods. If this is stopped, the same call goes on
-        after the last complete files.
+        A layer's folder can be passed to `fit`, `stream` and other methods, and a list of them to those of a
+        crosscoder. If this is stopped, the same call goes on after the last complete files. In a folder that is
+        complete, nothing is read or written.
 
         Parameters
         ----------
@@ -184,9 +186,10 @@ class HookedModel:
         Raises
         ------
         ValueError
-            If activations are not finite, or not in float16; if the folder is of other layers or another dtype.
+            If activations are not finite, or not in float16; if the folder is of other layers or another dtype; if
+            there is nothing to write, or `max_bytes` is less than the first batch.
         OSError
-            If a file cannot be written. Complete files stay.
+            If a file cannot be written, or one of an earlier call is lost. Complete files stay.
         """
 
         def rows_from(n_batches: int) -> Iterator[dict[str, Tensor]]:
@@ -195,14 +198,16 @@ class HookedModel:
                 next(inputs, None)
             return (outputs for outputs, _ in self._passes(inputs))
 
-        return write_rows(rows_from, self.layers, folder, dtype, file_bytes, max_bytes)
+        n_given = operator.length_hint(batches, 0)
+        return write_rows(rows_from, self.layers, folder, dtype, file_bytes, max_bytes, n_given)
 
     @contextlib.contextmanager
-    def replace(self, edit: Any, layer: str | None = None) -> Iterator[None]:
+    def replace(self, edit: Any, layer: str | None = None) -> Iterator[Callable[[], Tensor | None]]:
         """Return a context manager in which the model computes with other outputs of a layer.
 
         The whole model runs, and behind the block it is as before. Activations are edited without gradients; tokens
-        that the mask leaves out keep theirs. A mask that is a function gets the inputs of the call.
+        that the mask leaves out keep theirs. A mask that is a function gets the inputs of the call. The block gets a
+        function that returns the mask of the latest call, None without padding.
 
         Parameters
         ----------
@@ -245,7 +250,7 @@ class HookedModel:
             module = self._modules[layer]
             handle = module.register_forward_hook(lambda _m, _i, output: replace_tensor(output, edit_tokens))
             stack.callback(handle.remove)
-            yield
+            yield lambda: mask
 
     # ---------------------------------------------------------------------------------------------- inside
 

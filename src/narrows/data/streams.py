@@ -60,7 +60,8 @@ def open_source(
     columns : names of the columns of a table or of data frames to read, in this order; None for all.
     encode : function from a data frame to an array of numbers, for tables with words, dates and gaps; None if all
         columns hold numbers.
-    has_tokens : True if floats with three axes in mapped files are rows of tokens, not pictures.
+    has_tokens : True if floats with three axes in mapped files are rows of tokens, not pictures or layers, and a list
+        of such files is joined; False if a list of files of rows, or of folders of them, has a layer in each.
 
     Raises
     ------

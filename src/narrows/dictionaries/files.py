@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import pickle
 import re
-import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +98,7 @@ def _read_pt(path: Path) -> Mapping[str, Any]:
             f"{path} holds Python code{what} besides tensors. narrows does not run code from a file: save its "
             "state_dict() with the program that made it."
         ) from error
-    except (RuntimeError, EOFError, OSError, KeyError, ValueError) as error:
+    except Exception as error:  # of bytes that are not what torch's reader expects, which may raise any error
         raise ValueError(
             f"{path} is truncated or not a file of torch ({_first_line(error)}). Copy it again."
         ) from error
@@ -110,14 +110,14 @@ def _read_pt(path: Path) -> Mapping[str, Any]:
 def _read_npz(path: Path) -> Mapping[str, Any]:
     try:
         with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-    except (zipfile.BadZipFile, EOFError, OSError) as error:
+            return {name: torch.from_numpy(np.ascontiguousarray(archive[name])) for name in archive.files}
+    except Exception as error:  # as for torch's
+        if isinstance(error, ValueError) and "allow_pickle" in str(error):
+            raise ValueError(
+                f"{path} holds Python objects besides arrays ({_first_line(error)}). narrows does not run code from a "
+                "file."
+            ) from error
         raise ValueError(f"{path} is truncated or not an .npz file ({_first_line(error)}). Copy it again.") from error
-    except ValueError as error:
-        raise ValueError(
-            f"{path} holds Python objects besides arrays ({_first_line(error)}). narrows does not run code from a file."
-        ) from error
-    return {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()}
 
 
 _READERS: dict[str, Callable[[Path], Mapping[str, Any]]] = {
@@ -152,9 +152,23 @@ def known(config: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
 def read_whole(value: Any, name: str, path: Path) -> int:
     """Return an int, or raise ValueError."""
     number = value.item() if isinstance(value, Tensor) and value.numel() == 1 else value
-    if isinstance(number, bool) or not isinstance(number, (int, float)) or number != int(number):
+    is_number = isinstance(number, (int, float)) and not isinstance(number, bool) and math.isfinite(number)
+    if not is_number or number != int(number):
         raise ValueError(f"{path} must name {name}, an int. Got {value!r}.")
     return int(number)
+
+
+def read_object(config: Mapping[str, Any], name: str, path: Path) -> dict[str, Any]:
+    """Return an object within an object of JSON, empty if it is not there. Raises ValueError for something else."""
+    value = config.get(name)
+    if value is not None and not isinstance(value, dict):
+        raise ValueError(f"{path}: {name} must be an object. Got {value!r}.")
+    return value or {}
+
+
+def is_in(value: Any, table: Mapping[Any, Any]) -> bool:
+    """Return True if a value of JSON is a key of `table`; a list is none."""
+    return isinstance(value, Hashable) and value in table
 
 
 def _first_line(error: Exception) -> str:

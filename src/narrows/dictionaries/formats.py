@@ -10,7 +10,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from narrows.dictionaries.files import Tensors, known, read_json, read_tensors, read_whole
+from narrows.dictionaries.files import Tensors, known, read_json, read_object, read_tensors, read_whole
 from narrows.dictionaries.record import Activation, SparseDictionary
 
 _L0 = re.compile(r"average_l0_(\d+)")  # in the names of Gemma Scope's folders
@@ -67,7 +67,7 @@ def read_dictionary_learning(tensors: Tensors) -> SparseDictionary:
     if isinstance(tensors.get("ae"), dict):
         tensors = Tensors(tensors["ae"], path)
     config_path = path.parent / "config.json"
-    trainer = read_json(config_path).get("trainer", {}) if config_path.is_file() else {}
+    trainer = read_object(read_json(config_path), "trainer", config_path) if config_path.is_file() else {}
     metadata = {
         "format": "dictionary_learning",
         **known(trainer, {"lm_name": "model_name", "submodule_name": "hook_name", "layer": "hook_layer"}),
@@ -98,7 +98,7 @@ def read_dictionary_learning(tensors: Tensors) -> SparseDictionary:
         W_dec,
         b_dec,
         activation,
-        k=int(tensors.take("k")) if activation == "topk" else None,
+        k=read_whole(tensors.get("k"), "k", path) if activation == "topk" else None,
         threshold=threshold,
         subtracts_bias="decoder.bias" not in tensors and not (activation == "jumprelu" and "k" not in tensors),
         metadata=metadata,
@@ -125,7 +125,7 @@ def read_openai(tensors: Tensors) -> SparseDictionary:
     TopK dictionary takes layer-normed rows; its bias is subtracted after that.
     """
     path = tensors.path
-    activation, state = tensors.get("activation", "ReLU"), tensors.get("activation_state_dict", {})
+    activation, state = tensors.get("activation", "ReLU"), read_object(tensors, "activation_state_dict", path)
     if activation not in ("ReLU", "TopK"):
         raise ValueError(f"{path}: narrows has no activation {activation!r} of OpenAI, only 'ReLU' and 'TopK'.")
     is_topk = activation == "TopK"

@@ -107,13 +107,18 @@ def save_dictionary(
 
 @contextlib.contextmanager
 def _named(path: Path) -> Iterator[None]:
-    """Put the path of a file before the message of a ValueError that does not name it."""
+    """Put the path of a file before the message of an error that does not name it, as a ValueError."""
     try:
         yield
     except ValueError as error:
         if str(path.parent) in str(error):
             raise
         raise ValueError(f"{path}: {error}.") from error
+    except (TypeError, AttributeError, ArithmeticError, LookupError, RuntimeError) as error:
+        raise ValueError(
+            f"{path}, or the description beside it, holds something that its format does not have there "
+            f"({type(error).__name__}: {error}). Copy both again."
+        ) from error
 
 
 def _find_weights(path: Path) -> Path:

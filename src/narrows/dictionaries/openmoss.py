@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from narrows.dictionaries.files import Tensors, known, read_json, read_tensors, read_whole
+from narrows.dictionaries.files import Tensors, known, read_json, read_object, read_tensors, read_whole
 from narrows.dictionaries.record import Activation, SparseDictionary, fold_norms
 
 LLAMA_SCOPE, CONFIG = "final.safetensors", "config.json"
@@ -113,7 +113,7 @@ def _scale(config: dict[str, Any], path: Path, tensors: Tensors, name: str, hook
         return 1.0
     if method != "dataset-wise":
         raise ValueError(f"{path}: narrows cannot apply norm_activation={method!r}, only 'dataset-wise'.")
-    stated = config.get(_NORM) or {}
+    stated = read_object(config, _NORM, path)
     norm = tensors.get(f"{_NORM}.{hook}", stated.get(name, stated.get(hook)))
     norm = norm.item() if isinstance(norm, Tensor) and norm.numel() == 1 else norm
     if isinstance(norm, bool) or not isinstance(norm, (int, float)) or not 0 < norm < math.inf:

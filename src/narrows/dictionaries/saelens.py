@@ -10,6 +10,7 @@ may not be folded: its scale stands in activation_scaler.json. https://github.co
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from torch import Tensor
 
 from narrows.data import Scaling
 from narrows.data.atomic import atomic_path, write_tensors
-from narrows.dictionaries.files import Tensors, read_json, read_tensors
+from narrows.dictionaries.files import Tensors, is_in, read_json, read_object, read_tensors, read_whole
 from narrows.dictionaries.record import Activation, SparseDictionary, fold_norms, replace_tensors
 
 CONFIG, WEIGHTS, SCALER = "cfg.json", "sae_weights.safetensors", "activation_scaler.json"
@@ -70,7 +71,7 @@ def read(folder: Path) -> SparseDictionary:
     config, tensors = read_json(folder / CONFIG), read_tensors(folder / WEIGHTS)
     architecture, k = _architecture(config, folder)
     normalization = config.get("normalize_activations")
-    if normalization not in _SCALINGS:
+    if not is_in(normalization, _SCALINGS):
         raise ValueError(
             f"{folder / CONFIG}: narrows cannot apply normalize_activations={normalization!r}. It reads "
             f"{', '.join(repr(n) for n in _SCALINGS if isinstance(n, str))}. Fold it into the weights first."
@@ -96,7 +97,7 @@ def read(folder: Path) -> SparseDictionary:
         W_skip=skip,
         subtracts_bias=not is_transcoder and bool(config.get("apply_b_dec_to_input", True)),
         scaling=_SCALINGS[normalization],
-        metadata={**_metadata(config), "architecture": architecture, "is_transcoder": is_transcoder},
+        metadata={**_metadata(config, folder), "architecture": architecture, "is_transcoder": is_transcoder},
     )
     has_norms = bool(config.get("rescale_acts_by_decoder_norm"))
     record = _fold_scaler(record, folder, has_norms)
@@ -105,29 +106,27 @@ def read(folder: Path) -> SparseDictionary:
 
 def _architecture(config: dict[str, Any], folder: Path) -> tuple[str, int | None]:
     """Return the architecture, and k for "topk"."""
+    path = folder / CONFIG
     architecture, k = config.get("architecture", "standard"), config.get("k")
     activation = config.get("activation_fn", config.get("activation_fn_str", "relu"))
     if activation == "topk":  # version 5
-        architecture, k = "topk", (config.get("activation_fn_kwargs") or {}).get("k", k)
+        architecture, k = "topk", read_object(config, "activation_fn_kwargs", path).get("k", k)
     elif activation != "relu":
-        raise ValueError(f"{folder / CONFIG}: narrows has no activation {activation!r}: it reads relu and topk.")
-    if architecture not in _ACTIVATIONS:
-        raise ValueError(
-            f"{folder / CONFIG}: narrows has no architecture {architecture!r}. It reads {', '.join(_ACTIVATIONS)}."
-        )
+        raise ValueError(f"{path}: narrows has no activation {activation!r}: it reads relu and topk.")
+    if not is_in(architecture, _ACTIVATIONS):
+        raise ValueError(f"{path}: narrows has no architecture {architecture!r}. It reads {', '.join(_ACTIVATIONS)}.")
     if architecture != "topk":
         return architecture, None
-    if not isinstance(k, (int, float)) or k != int(k):
-        raise ValueError(f"{folder / CONFIG} must name k, the number of active units, an int. Got {k!r}.")
-    return architecture, int(k)
+    return architecture, read_whole(k, "k, the number of active units", path)
 
 
-def _metadata(config: dict[str, Any]) -> dict[str, Any]:
+def _metadata(config: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Return what cfg.json says about the origin, of version 6 or 5."""
     flat = {name: config[name] for name in _FLAT if config.get(name) is not None}
     if "hook_point" in flat:
         flat.setdefault("hook_name", flat.pop("hook_point"))
-    nested = {name: value for name, value in (config.get("metadata") or {}).items() if value is not None}
+    metadata = read_object(config, "metadata", folder / CONFIG)
+    nested = {name: value for name, value in metadata.items() if value is not None}
     reshaped = {"reshape_activations": "hook_z"} if config.get("reshape_activations") == "hook_z" else {}
     version = {"sae_lens_version": config["sae_lens_version"]} if config.get("sae_lens_version") else {}
     return {"format": "saelens", **flat, **version, **nested, **reshaped}
@@ -161,7 +160,7 @@ def _fold_scaler(record: SparseDictionary, folder: Path, has_norms: bool) -> Spa
     scale = read_json(path).get("scaling_factor") if path.exists() else None
     if scale is None:
         return record
-    if not isinstance(scale, (int, float)) or not scale > 0:
+    if not isinstance(scale, (int, float)) or not 0 < scale < math.inf:
         raise ValueError(f"{path}: scaling_factor must be a number above 0. Got {scale!r}.")
     threshold = {} if record.threshold is None or not has_norms else {"threshold": record.threshold.double() / scale}
     return replace_tensors(

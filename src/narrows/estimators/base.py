@@ -148,7 +148,7 @@ class Estimator(
         buffer = opened.make_buffer(self.schema_, self._check_support, parts.objective, type(self).__name__)
         result, interrupt = self._train(parts.objective, rows, labels, settings, seed, buffer)
         self.history_, self.n_iter_ = result.history, result.n_epochs
-        facts = list_facts(self.schema_, rows, opened, buffer)
+        facts = list_facts(self, rows, opened, buffer)
         self.report_ = [*facts, *map(str, (*parts.choices, *result.choices)), *result.notes]
         rows = rows if buffer is None else buffer.as_array()
         if buffer is None:
@@ -195,7 +195,7 @@ class Estimator(
         if is_first:
             self._parts = self._assemble(seed, len(rows))
             self.model_, self.history_, self.n_iter_ = self._parts.model, [], 0
-            self.report_ = [*list_facts(self.schema_, rows), *map(str, self._parts.choices)]
+            self.report_ = [*list_facts(self, rows), *map(str, self._parts.choices)]
             self._parts.objective.restart(0.0, warmup=0.0)  # single passes have no total time for a warm-up
         elif not hasattr(self, "_parts"):
             self._parts = self._assemble(seed)._replace(model=self.model_)

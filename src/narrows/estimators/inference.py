@@ -145,7 +145,7 @@ class Inference(Coded, ABC):
         owner = type(self).__name__
         if isinstance(X, EncodedRows):
             return X
-        X = open_path(X, has_tokens=not self.recipe.is_layered and (reset or self.schema_.takes_tokens))
+        X = open_path(X, has_tokens=not self.recipe.is_layered if reset else self.schema_.takes_tokens)
         if not is_frame(X):
             check_container(X, owner)
         X = as_array(X, owner) if isinstance(X, np.ma.MaskedArray) else X

@@ -10,7 +10,7 @@ import functools
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, cast
 
 import numpy as np
 import sklearn
@@ -23,6 +23,7 @@ from narrows.data import SparseMemory, SparseRows, as_shared_tensor, is_sparse
 from narrows.data.streams import Source
 from narrows.estimators import parallel
 from narrows.estimators.codes import with_index
+from narrows.estimators.sources import Reader, open_rows
 from narrows.model import Autoencoder
 from narrows.params import BOOL, Parameter, parameters
 from narrows.training import NotEnoughMemory, memory
@@ -85,12 +86,18 @@ class Coded:
     def compute_sparse_codes(self, X: Any) -> Any:
         """Return the codes of X as a `scipy.sparse.csr_array` (n x L) without zeros, each row by component.
 
+        Parameters
+        ----------
+        X : examples as for `stream`.
+
         Raises
         ------
         ValueError, TypeError
             If X does not hold examples like those that the model was fitted on.
+        OSError, ImportError
+            If a file cannot be read.
         """
-        return self._apply(SPARSE_CODES, self._as_source(X), SparseMemory())
+        return self._apply(SPARSE_CODES, open_rows(cast(Reader, self), X), SparseMemory())
 
     def _compute_codes(self, X: Any) -> np.ndarray:
         return np.asarray(self._apply("transform", self._as_source(X)))

@@ -28,10 +28,16 @@ class UnitEstimator(CodeEstimator):
     def active_units(self, X: Any) -> ActiveUnits:
         """Return which units are active for each example of X, and their counts and rates.
 
+        Parameters
+        ----------
+        X : examples as for `stream`: an array, a path or an iterator. The active units of all of them are in memory.
+
         Raises
         ------
         ValueError, TypeError
             If X does not hold examples like those that the model was fitted on.
+        OSError, ImportError
+            If a file cannot be read.
         """
         check_is_fitted(self)
         active = self.compute_sparse_codes(X)

@@ -23,10 +23,11 @@ from narrows.data import (
     spaced_indices,
     subsample_evenly,
 )
-from narrows.data.arrays import tensor_as_array
+from narrows.data.arrays import pieces, tensor_as_array
 from narrows.data.files.mapped import describe_zero_rows
 from narrows.fitted import FittedModel
 from narrows.objectives import Objective
+from narrows.params import counted
 
 _SCHEMA_BYTES = 1 << 30  # rows of files that are larger are described from a sample, as those of an iterator are
 _SAMPLE_ROWS = 50_000
@@ -152,14 +153,42 @@ def scan_sample(rows: np.ndarray | MappedRows, owner: str) -> np.ndarray:
 
 
 def list_facts(
-    schema: Schema, rows: np.ndarray | MappedRows, opened: Opened | None = None, buffer: MixingBuffer | None = None
+    estimator: FittedModel,
+    rows: np.ndarray | MappedRows,
+    opened: Opened | None = None,
+    buffer: MixingBuffer | None = None,
 ) -> list[str]:
-    """Return lines about the training rows, for the report."""
-    facts = schema.list_facts()
+    """Return lines about the training rows of an estimator that has its parts, for the report."""
+    facts = estimator.schema_.list_facts()
     if isinstance(rows, MappedRows):
         facts += rows.notes
     if opened is None or opened.blocks is None:
-        return facts
+        return facts if isinstance(rows, MappedRows) else facts + _list_empty_rows(rows, estimator)
     blocks, notes = opened.blocks, opened.notes if buffer is None else buffer.notes
     zero = describe_zero_rows(blocks.n_zero, blocks.n_read, f"row {blocks.first_zero:,}") if blocks.n_zero else None
     return [*facts, blocks.describe(), *notes, *([zero] if zero else [])]
+
+
+def _list_empty_rows(rows: np.ndarray, estimator: FittedModel) -> list[str]:
+    """Return lines about rows in memory that are all missing or, for a sparse dictionary, all zero, often padding."""
+    schema = estimator.schema_
+    kinds: dict[str, Callable[[np.ndarray], np.ndarray]] = {}
+    if schema.has_gaps and rows.dtype.kind == "f":
+        kinds["missing"] = np.isnan
+    if estimator.model_.bottleneck.is_sparse and schema.kind == "vector":
+        kinds["zero"] = lambda piece: piece == 0
+    found: dict[str, list[np.ndarray]] = {kind: [] for kind in kinds}
+    for start, piece in pieces(rows):
+        for kind, is_empty in kinds.items():
+            found[kind].append(start + np.flatnonzero(is_empty(piece).reshape(len(piece), -1).all(1)))
+    facts = []
+    for kind, parts in found.items():
+        empty = np.concatenate(parts)
+        if kind == "missing" and len(empty):
+            facts.append(
+                f"{len(empty):,} of {counted(len(rows), 'row')} have no value (first: row {empty[0]:,}). Nothing is "
+                "learned from them; leave them out."
+            )
+        elif len(empty):
+            facts.append(describe_zero_rows(len(empty), len(rows), f"row {empty[0]:,}"))
+    return facts

@@ -55,10 +55,15 @@ class RecoveredLoss(NamedTuple):
 
     @property
     def recovered_kl(self) -> float:
-        """1 - KL / KL of activations that are 0."""
-        return 1 - self.kl / self.kl_zero
+        """1 - KL / KL of activations that are 0. NaN if they change nothing, and without logits."""
+        return 1 - self.kl / self.kl_zero if self.kl_zero else math.nan
 
     def __repr__(self) -> str:
+        if math.isnan(self.clean) and not math.isnan(self.kl):  # only logits
+            return (
+                f"RecoveredLoss({self.recovered_kl:.3f} of the KL recovered: {self.kl:.4g} nats reconstructed, "
+                f"{self.kl_zero:.4g} zeros, {self.kl_mean:.4g} mean)"
+            )
         low, high = self.recovered.low, self.recovered.high
         interval = "" if math.isnan(low) else f" ({low:.3f} to {high:.3f})"
         kl = "" if math.isnan(self.kl) else f"; KL {self.kl:.4g} nats, of zeros {self.kl_zero:.4g}"
@@ -85,7 +90,8 @@ def recovered_loss(
     loss : the user's function. Without `hooked` it gets a batch of activations, of the same shape as in `batches`, and
         runs the rest of the network. With `hooked` it gets a batch of inputs and runs the network as always; its layer
         is changed meanwhile. It returns the mean cross-entropy of the batch, a number; or logits (..., classes), for
-        the KL; or a pair of both. It is called up to five times for each batch.
+        the KL; or a pair of both. It is called up to five times for each batch. Logits of padding do not count, if
+        they are those of all tokens: (sequences, tokens, classes) or (sequences x tokens, classes).
     batches : activations (..., width) or inputs, batch by batch: a list, or a function that makes an iterator. They are
         read twice.
     hooked : an open `narrows.hook`.
@@ -118,14 +124,14 @@ def recovered_loss(
         before = seen.n
         clean = _run(loss, batch, seen, hooked, layer)
         weights.append(seen.n - before)
-        losses["clean"].append(clean[0])
-        _compare(loss, batch, edits, clean[1], losses, kls, hooked, layer)
+        losses["clean"].append(clean.loss)
+        _compare(loss, batch, edits, clean, losses, kls, hooked, layer)
     if not weights:
         raise ValueError("The `batches` parameter of recovered_loss holds no batch.")
     edits = {"mean": as_edit(lambda x: seen.mean.to(x).expand(x.shape))}
     for batch in _open(batches):
-        clean = _run(loss, batch, None, hooked, layer) if kls["zero"] else (math.nan, None)
-        _compare(loss, batch, edits, clean[1], losses, kls, hooked, layer)
+        clean = _run(loss, batch, None, hooked, layer) if kls["zero"] else _Read(math.nan)
+        _compare(loss, batch, edits, clean, losses, kls, hooked, layer)
 
     values = {kind: np.array(numbers) for kind, numbers in losses.items()}
     w, resamples = np.array(weights, dtype=np.float64), Resamples(random_state)
@@ -174,11 +180,22 @@ class _Mean:
         return self.total / self.n
 
 
+class _Read(NamedTuple):
+    """What the user's function gives for a batch: the cross-entropy, NaN if it is unknown, and logits, or None.
+
+    `mask` is True for the tokens of the inputs, and None without padding.
+    """
+
+    loss: float
+    logits: Tensor | None = None
+    mask: Tensor | None = None
+
+
 def _compare(
     loss: Callable[[Any], Any],
     batch: Any,
     edits: dict[str, Edit],
-    clean: Tensor | None,
+    clean: _Read,
     losses: dict[str, list[float]],
     kls: dict[str, list[float]],
     hooked: HookedModel | None,
@@ -186,37 +203,55 @@ def _compare(
 ) -> None:
     """Add the loss of a batch under each edit, and the KL from the `clean` logits."""
     for kind, edit in edits.items():
-        value, logits = _run(loss, batch, edit, hooked, layer)
-        losses[kind].append(value)
-        if clean is not None and logits is not None:
-            kls[kind].append(compute_divergence(clean, logits))
+        changed = _run(loss, batch, edit, hooked, layer)
+        losses[kind].append(changed.loss)
+        if clean.logits is not None and changed.logits is not None:
+            kls[kind].append(compute_divergence(clean.logits, changed.logits, clean.mask))
 
 
 def _run(
     loss: Callable[[Any], Any], batch: Any, edit: Edit | None, hooked: HookedModel | None, layer: str | None
-) -> tuple[float, Tensor | None]:
-    """Return the cross-entropy of a batch, NaN if it is unknown, and the logits, or None."""
+) -> _Read:
+    """Run the user's function on a batch whose activations are edited; None for the activations as they are."""
     with torch.no_grad():
         if hooked is None:
             activations = torch.as_tensor(batch)
             return _read(loss(activations if edit is None else as_edit(edit)(activations)))
-        if edit is None:
-            return _read(loss(batch))
-        with hooked.replace(edit, layer):
-            return _read(loss(batch))
+        with hooked.replace(edit or (lambda rows: rows), layer) as find_mask:
+            read = _read(loss(batch))
+            return read._replace(mask=find_mask())
 
 
-def compute_divergence(clean: Tensor, changed: Tensor) -> float:
-    """Return the KL of the distributions of logits `changed` from those of `clean`, both (..., classes): nats, mean."""
+def compute_divergence(clean: Tensor, changed: Tensor, mask: Tensor | None = None) -> float:
+    """Return the KL of the distributions of logits `changed` from those of `clean`, both (..., classes): nats, mean.
+
+    Where `mask` has the shape (...), or as many entries, the mean is over the places where it is True.
+    """
     log_p, log_q = (logits.double().log_softmax(-1) for logits in (clean, changed))
-    return float((log_p.exp() * (log_p - log_q)).sum(-1).mean())
+    divergences = (log_p.exp() * (log_p - log_q)).sum(-1)
+    if mask is not None and divergences.shape in (mask.shape, (mask.numel(),)):
+        divergences = divergences[mask.to(divergences.device).reshape(divergences.shape)]
+    return float(divergences.sum() / max(divergences.numel(), 1))
 
 
-def _read(result: Any) -> tuple[float, Tensor | None]:
-    if isinstance(result, (tuple, list)) and len(result) == 2:
-        return float(result[0]), torch.as_tensor(result[1]).detach()
-    value = torch.as_tensor(result).detach()
-    return (float(value), None) if value.ndim == 0 else (math.nan, value)
+def _read(result: Any) -> _Read:
+    try:
+        if isinstance(result, (tuple, list)) and len(result) == 2:
+            return _Read(float(result[0]), torch.as_tensor(result[1]).detach())
+        value = torch.as_tensor(result).detach()
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise TypeError(
+            "The `loss` parameter of recovered_loss must return the mean cross-entropy of a batch, a number; or logits "
+            f"(..., classes); or a pair of both. Got {_describe(result)}."
+        ) from error
+    return _Read(float(value)) if value.ndim == 0 else _Read(math.nan, value)
+
+
+def _describe(result: Any) -> str:
+    """Return the type of a result, and of the parts of a pair."""
+    kind = type(result).__name__
+    is_pair = isinstance(result, (tuple, list)) and len(result) == 2
+    return f"{kind} of {' and '.join(type(part).__name__ for part in result)}" if is_pair else kind
 
 
 def _open(batches: Any) -> Iterator[Any]:

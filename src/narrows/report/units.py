@@ -6,7 +6,8 @@ It is one file that loads nothing else. Without scripts it shows the busiest uni
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ def write_units(
     X: Any,
     path: str | os.PathLike[str],
     *,
-    texts: Sequence[str] | None = None,
+    texts: Iterable[str] | None = None,
     context: int = 0,
     n: int = 10,
     name_unit: Namer | None = None,
@@ -46,18 +47,19 @@ def write_units(
     model : a fitted SAE or crosscoder, or a dictionary that `load_dictionary` has loaded.
     X : examples, which may be larger than memory, as for `SAE.survey_units`.
     path : file to write.
-    texts : one text for each example, such as a document or a token; None for numbers of examples.
+    texts : one text for each example, such as a document or a token, in the order of X: a list, or another iterable.
+        None for numbers of examples.
     context : number of texts before and after each one that are shown with it, for tokens that follow each other.
     n : largest number of examples for each unit.
     name_unit : function from the number of a unit and the texts of its top examples to a short name; None names
         those of a crosscoder by their layers, and others not. Units in `model.unit_names_` keep the names that they
-        have there.
+        have there. If it fails, a warning says so, and the names that it gave before are on the page.
     title : title of the page.
 
     Raises
     ------
     TypeError
-        If `model` is no fitted SAE.
+        If `model` is no fitted SAE, or `texts` is one text.
     ValueError
         If X does not fit it, or there is not one text for each example.
     OSError
@@ -76,20 +78,17 @@ def write_units(
     Parameter("context", 0, Integer(0), "").check("write_units", context)
     path = Path(path).expanduser()
     page.check_path(path)
-    source = open_rows(model, X)
-    _check_texts(texts, source.n)
+    source, lines = open_rows(model, X), _read_texts(texts)
+    _check_texts(lines, source.n)
     survey = model.survey_units(source, n)
-    _check_texts(texts, survey.n_examples)
+    _check_texts(lines, survey.n_examples)
     nearest, cosines = nearest_units(unit_directions(model.module()), _SIMILAR)
     own_names = getattr(model, "unit_names_", {})
     names = [own_names.get(unit) or name for unit, name in enumerate(_name_layers(model))]
     if name_unit is not None:
-        for unit in np.flatnonzero(survey.density > 0).tolist():
-            rows = survey.top(unit).tolist()
-            best = [str(texts[row]) if texts is not None else str(row) for row in rows]
-            names[unit] = own_names.get(unit) or str(name_unit(unit, best))
+        _ask_names(name_unit, survey, lines, names, own_names)
     shown = sorted({int(row) for row in survey.rows.ravel() if row >= 0})
-    windows = {row: _window(texts, row, context) for row in shown}
+    windows = {row: _window(lines, row, context) for row in shown}
     title = title or f"The units of this {type(model).__name__}"
     values = _values(survey, windows, nearest, cosines, names)
     page.write(
@@ -116,6 +115,38 @@ def _name_layers(model: UnitEstimator) -> list[str]:
     return names
 
 
+def _ask_names(
+    name_unit: Namer, survey: UnitSurvey, texts: list[str] | None, names: list[str], own_names: Mapping[int, str]
+) -> None:
+    """Write the names that `name_unit` gives into `names`. It is asked no more once it has failed."""
+    for unit in np.flatnonzero(survey.density > 0).tolist():
+        if own_names.get(unit):
+            continue
+        rows = survey.top(unit).tolist()
+        try:
+            names[unit] = str(name_unit(unit, [texts[row] if texts is not None else str(row) for row in rows]))
+        except Exception as error:  # of the user's code; the pass over X may have taken hours
+            warnings.warn(
+                f"The `name_unit` parameter of write_units failed for unit {unit}: {type(error).__name__}: {error}. "
+                "The page is written with the names that it gave before.",
+                UserWarning,
+                stacklevel=3,
+            )
+            return
+
+
+def _read_texts(texts: Iterable[str] | None) -> list[str] | None:
+    """Return texts as a list, by their places: a column of pandas is indexed by its labels."""
+    if texts is None:
+        return None
+    if isinstance(texts, (str, bytes, Mapping)) or not isinstance(texts, Iterable):
+        raise TypeError(
+            f"The `texts` parameter of write_units must hold one text for each example. Got {type(texts).__name__}. "
+            "Pass a list of texts."
+        )
+    return [str(text) for text in texts]
+
+
 def _check_texts(texts: Sequence[str] | None, n: int | None) -> None:
     """Raise ValueError if there is not one text for each of n examples; None for a number that is not known yet."""
     if texts is not None and n is not None and len(texts) != n:
@@ -129,9 +160,8 @@ def _window(texts: Sequence[str] | None, row: int, context: int) -> tuple[str, s
     """Return the text of an example, with those before and after it."""
     if texts is None:
         return "", f"example {row:,}", ""
-    before = "".join(str(text) for text in texts[max(0, row - context) : row])
-    after = "".join(str(text) for text in texts[row + 1 : row + 1 + context])
-    text = str(texts[row])
+    before, after = "".join(texts[max(0, row - context) : row]), "".join(texts[row + 1 : row + 1 + context])
+    text = texts[row]
     return before[-_LONGEST:], text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…", after[:_LONGEST]
 
 

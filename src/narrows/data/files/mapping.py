@@ -183,16 +183,42 @@ def find_mapped(path: Path) -> list[Path]:
 
     Raises
     ------
-    ValueError
-        If the folder holds a folder for each layer (`HookedModel.save`).
+    FileNotFoundError, ValueError
+        If the folder holds a folder for each layer (`HookedModel.save`), or is one of these and lacks files or rows.
     """
     if not path.is_dir():
         return [path] if path.suffix.lower() in (".npy", ".safetensors") and path.exists() else []
     paths = list(list_files(path))
+    check_saved(path)
     if not paths and (path / MANIFEST).exists():
         layers = sorted(entry.name for entry in path.iterdir() if entry.is_dir())
         raise ValueError(f"{path} holds a folder for each layer: {', '.join(layers)}. Pass one of these.")
     return [] if paths and _has_pictures(path) else paths
+
+
+def check_saved(folder: Path) -> None:
+    """Check that the folder of a layer, if `HookedModel.save` wrote it, holds the files and rows of its manifest.
+
+    Raises
+    ------
+    FileNotFoundError
+        If a file is not there.
+    ValueError
+        If the files hold another number of rows, or one is damaged.
+    """
+    path = folder.resolve().parent / MANIFEST
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        names, n = [str(name) for name in manifest["files"]], int(manifest["n_rows"][folder.resolve().name])
+    except (OSError, ValueError, KeyError, TypeError):
+        return  # of another program, or none: the files are what there is
+    again = f"Copy it again, or delete {path.parent} and save the activations again."
+    for name in names:
+        if not (folder / name).is_file():
+            raise FileNotFoundError(f"There is no file {folder / name}, which {path} lists. {again}")
+    shapes = [_READERS[(folder / name).suffix.lower()](folder / name).shape for name in names]
+    if (n_there := sum(shape[0] for shape in shapes)) != n:
+        raise ValueError(f"The files in {folder} hold {n_there:,} rows, and {path} says {n:,}. {again}")
 
 
 def _has_pictures(folder: Path) -> bool:
