@@ -279,7 +279,9 @@ def _class_numbers(y: Any, n: int) -> np.ndarray | None:
 
 def _index(n: int, model: FittedModel) -> np.ndarray:
     """Return the indices of the examples to use, of n: no more than the limit on memory allows."""
-    most = max(2, _MOST_NUMBERS // max(model.schema_.n_entries, n_features(model.schema_)))
+    bottleneck = model.model_.bottleneck
+    n_dense = 0 if bottleneck.is_sparse else bottleneck.n_components
+    most = max(2, _MOST_NUMBERS // max(model.schema_.n_entries, n_features(model.schema_), n_dense))
     return spaced_indices(n, most)
 
 
