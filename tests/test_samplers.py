@@ -475,6 +475,23 @@ def test_samples_are_of_the_class_that_was_asked_for(conditional, digits, labels
     assert np.mean(judge.predict(prior.reshape(300, -1)) == y) > 0.5
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("recipe", ["ae", "factorvae"])
+def test_other_models_take_the_label_too(recipe, digits, labels, tmp_path):
+    settings = {**SMALL, "hidden": (128,), "max_epochs": 25}
+    model = narrows.estimator(recipe)(4, conditional=True, **settings).fit(digits[:1400], labels[:1400])
+    judge = KNeighborsClassifier(5).fit(digits.reshape(len(digits), -1), labels)
+    y = np.repeat(np.arange(10), 30)
+    drawn = model.sample(300, y=y, random_state=0)
+    assert np.mean(judge.predict(drawn.reshape(300, -1)) == y) > 0.8  # chance is 0.1
+    X, true = digits[1400:], labels[1400:]
+    wrong = model.reconstruct(X, (true + 1) % 10)
+    assert np.mean((wrong - X) ** 2) > 1.2 * np.mean((model.reconstruct(X, true) - X) ** 2)
+    model.save(tmp_path / "m")
+    again = narrows.load(tmp_path / "m", device="cpu")
+    np.testing.assert_array_equal(again.sample(300, y=y, random_state=0), drawn)
+
+
 def test_codes_of_a_class_are_where_that_class_is(conditional, digits, labels):
     sampler = conditional.samplers_["gaussian"]
     assert conditional.sampler("auto") is sampler

@@ -1178,6 +1178,8 @@ class AE(Shared, CodeEstimator):
     """The plain autoencoder: it compresses each example to a few numbers and restores the example from them."""
 
     n_components: int
+    conditional: bool
+    label_weight: float
     network: (
         Literal["auto", "mlp", "conv"]
         | nn.Module
@@ -1200,6 +1202,8 @@ class AE(Shared, CodeEstimator):
         self,
         n_components: int = 2,
         *,
+        conditional: bool = False,
+        label_weight: float = 10.0,
         network: Literal["auto", "mlp", "conv"]
         | nn.Module
         | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module] = "auto",
@@ -1248,6 +1252,10 @@ class AE(Shared, CodeEstimator):
         ----------
         n_components : an int in the range [1, inf), default 2
             Number of components: the length of each code.
+        conditional : one of True, False, default False
+            True to give the decoder the label of each example: fit(X, y), then sample(n, y=label).
+        label_weight : a float in the range [0, inf), default 10.0
+            Weight of the label's loss relative to the reconstruction's; only used if some labels are missing.
         network : one of 'auto', 'mlp', 'conv', a torch.nn.Module, or a pair (encoder, decoder) of such, default 'auto'
             Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
         hidden : a sequence of ints of at least 1 or 'auto', default 'auto'
@@ -2151,6 +2159,8 @@ class FACTORVAE(Shared, CodeEstimator):
     n_components: int
     tc_weight: float
     kl_warmup: float
+    conditional: bool
+    label_weight: float
     network: (
         Literal["auto", "mlp", "conv"]
         | nn.Module
@@ -2175,6 +2185,8 @@ class FACTORVAE(Shared, CodeEstimator):
         *,
         tc_weight: float = 6.0,
         kl_warmup: float = 0.1,
+        conditional: bool = False,
+        label_weight: float = 10.0,
         network: Literal["auto", "mlp", "conv"]
         | nn.Module
         | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module] = "auto",
@@ -2225,6 +2237,10 @@ class FACTORVAE(Shared, CodeEstimator):
             Weight of the total correlation, which is added to the KL; gamma in the paper.
         kl_warmup : a float in the range [0, 0.7], default 0.1
             Share of the training in which both weights grow from 0.
+        conditional : one of True, False, default False
+            True to give the decoder the label of each example: fit(X, y), then sample(n, y=label).
+        label_weight : a float in the range [0, inf), default 10.0
+            Weight of the label's loss relative to the reconstruction's; only used if some labels are missing.
         network : one of 'auto', 'mlp', 'conv', a torch.nn.Module, or a pair (encoder, decoder) of such, default 'auto'
             Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
         hidden : a sequence of ints of at least 1 or 'auto', default 'auto'

@@ -58,6 +58,8 @@ def ae(
     schema: Schema,
     n_components: Components = 2,
     *,
+    conditional: Conditional = False,
+    label_weight: LabelWeight = 10.0,
     network: Network = "auto",
     hidden: Hidden = "auto",
     likelihood: Likelihood = "auto",
@@ -68,8 +70,16 @@ def ae(
     Hinton and Salakhutdinov, Reducing the dimensionality of data with neural networks (2006),
     https://doi.org/10.1126/science.1127647.
     """
+    frequencies, label_weights = label_terms(schema, conditional, label_weight)
     return assemble(
-        schema, bottlenecks.Plain(n_components), network=network, hidden=hidden, likelihood=likelihood, start=start
+        schema,
+        bottlenecks.Plain(n_components),
+        WeightedObjective(label_weights),
+        frequencies=frequencies,
+        network=network,
+        hidden=hidden,
+        likelihood=likelihood,
+        start=start,
     )
 
 
