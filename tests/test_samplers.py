@@ -1,7 +1,9 @@
 """Generation with control: samplers and their closed forms, temperature, paths between codes, attributes, labels."""
 
 import pickle
+import re
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -753,6 +755,29 @@ def test_a_conditional_fit_of_data_without_labels(tmp_path):
     np.savetxt(tmp_path / "t.csv", np.random.default_rng(0).normal(size=(30, 3)), delimiter=",")
     message = run("fit", tmp_path / "t.csv", "--set", "conditional=true", "--out", tmp_path / "m", *TINY, code=1).stderr
     assert "needs labels" in message
+
+
+def test_the_docs_name_the_recipes_that_take_no_labels():
+    text = (Path(__file__).parents[1] / "docs" / "choosing.md").read_text(encoding="utf-8")
+    sentence = text.split("Every recipe takes `conditional=True` except")[1].split(":")[0]
+    named = re.findall(r"`(\w+)`", sentence)
+    assert named == sorted(name for name, recipe in RECIPES.items() if "conditional" not in recipe.parameters)
+
+
+@pytest.mark.parametrize(
+    ("sampler", "takes"),
+    [("mixture", True), ("autoregressive", True), ("flow", False), ("maf", False), ("two_stage", False)],
+)
+def test_samplers_that_take_labels_are_those_of_the_docs(sampler, takes, digits, labels):
+    if sampler in ("flow", "maf"):
+        pytest.importorskip("zuko", reason="needs the extra `flows`")
+    X, y = digits[:100], labels[:100] % 2
+    model = narrows.estimator("vqvae")(4, **{**SMALL, "max_epochs": 1}).fit(X)
+    if takes:
+        assert model.fit_sampler(X, sampler, y).sample(2, y=1, random_state=0).shape == (2, 8, 8)
+    else:
+        with pytest.raises(ValueError, match="takes no labels"):
+            model.fit_sampler(X, sampler, y)
 
 
 @pytest.mark.parametrize("recipe", [name for name, r in RECIPES.items() if not (r.is_tabular or r.is_layered)])
