@@ -1676,6 +1676,7 @@ class SAE(Shared, CodeEstimator):
     n_aux: int
     aux_weight: float
     skip: bool
+    frozen_decoder: bool
     scale: Literal["column", "layer", "all", "none", "layer_norm"]
     center: Literal["mean", "median"]
     network: (
@@ -1709,6 +1710,7 @@ class SAE(Shared, CodeEstimator):
         n_aux: int = 256,
         aux_weight: float = 0.25,
         skip: bool = False,
+        frozen_decoder: bool = False,
         scale: Literal["column", "layer", "all", "none", "layer_norm"] = "column",
         center: Literal["mean", "median"] = "mean",
         network: Literal["auto", "mlp", "conv"]
@@ -1777,6 +1779,8 @@ class SAE(Shared, CodeEstimator):
             Weight of the loss that revives dead units; 0 for none.
         skip : one of True, False, default False
             True to add a linear map of X to the dictionary's output; for targets: fit(X, Y) with many columns.
+        frozen_decoder : one of True, False, default False
+            True to keep the random directions of the dictionary and train the rest: a baseline for what learned ones add.
         scale : one of 'column', 'layer', 'all', 'none', 'layer_norm', default 'column'
             What real-valued vectors are divided by: 'column' (the deviation of each column), 'all' (the root of their mean variance), 'layer' (the same for each layer of a crosscoder), 'none'; or 'layer_norm' (each row by its own mean and deviation, and its reconstruction back).
         center : one of 'mean', 'median', default 'mean'
@@ -5406,6 +5410,7 @@ class Crosscoder(Shared, CodeEstimator):
     patience: int | Literal["auto"]
     n_aux: int
     aux_weight: float
+    frozen_decoder: bool
     scale: Literal["column", "layer", "all", "none", "layer_norm"]
     center: Literal["mean", "median"]
     network: (
@@ -5437,6 +5442,7 @@ class Crosscoder(Shared, CodeEstimator):
         patience: int | Literal["auto"] = "auto",
         n_aux: int = 256,
         aux_weight: float = 0.25,
+        frozen_decoder: bool = False,
         scale: Literal["column", "layer", "all", "none", "layer_norm"] = "layer",
         center: Literal["mean", "median"] = "mean",
         network: Literal["auto", "mlp", "conv"]
@@ -5501,6 +5507,8 @@ class Crosscoder(Shared, CodeEstimator):
             Largest number of dead units that one example revives.
         aux_weight : a float in the range [0, inf), default 0.25
             Weight of the loss that revives dead units; 0 for none.
+        frozen_decoder : one of True, False, default False
+            True to keep the random directions of the dictionary and train the rest: a baseline for what learned ones add.
         scale : one of 'column', 'layer', 'all', 'none', 'layer_norm', default 'layer'
             What real-valued vectors are divided by: 'column' (the deviation of each column), 'all' (the root of their mean variance), 'layer' (the same for each layer of a crosscoder), 'none'; or 'layer_norm' (each row by its own mean and deviation, and its reconstruction back).
         center : one of 'mean', 'median', default 'mean'
