@@ -6,10 +6,10 @@
 pythae: 10,000 images of MNIST, each pixel drawn once as 0 or 1. Both sides have the same MLP 784-512-256-16, epochs and
 batches of 128, and the better of two learning rates by one half of the test images; the other half is measured, by the
 same functions on both sides. vae, iwae and vamp: negative log-likelihood by importance sampling. betatcvae: the loss of
-its paper on test images. vqvae: squared error of a pixel, where each component is one of 512 numbers, as in pythae. wae,
-aae and raegp: Frechet distance of new images from test images, drawn from the prior, and for raegp from a mixture of 10
-Gaussians of the codes. A line also gives the squared error. Seconds are CPU seconds of the training alone, in turn,
-after a short training of each side.
+its paper on test images. vqvae: squared error of a pixel, where each component is one of 512 numbers, as in pythae.
+wae, aae and raegp: Frechet distance of new images from test images, drawn from the prior, and for raegp from a mixture
+of 10 Gaussians of the codes. A line also gives the squared error. Seconds are CPU seconds of the training alone, in
+turn, after a short training of each side.
 table: all recipes that take images, with 16 components (vqvae2: 20) and the same seconds on 10,000 images of
 Fashion-MNIST: error, bound, distance of samples, neighbours, components in use. The means over seeds, with 95 %
 intervals by Student's t.

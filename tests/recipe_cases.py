@@ -136,6 +136,8 @@ OTHERS = (
     Case("sae", sparsity="matryoshka"),
     Case("wae", conditional=True),
     Case("rae", conditional=True, n_missing=1),
+    Case("ae", conditional=True),
+    Case("factorvae", conditional=True, n_missing=1),
     *(
         Case(name)
         for name, recipe in RECIPES.items()

@@ -1,7 +1,9 @@
 """Generation with control: samplers and their closed forms, temperature, paths between codes, attributes, labels."""
 
 import pickle
+import re
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -475,6 +477,23 @@ def test_samples_are_of_the_class_that_was_asked_for(conditional, digits, labels
     assert np.mean(judge.predict(prior.reshape(300, -1)) == y) > 0.5
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("recipe", ["ae", "factorvae"])
+def test_other_models_take_the_label_too(recipe, digits, labels, tmp_path):
+    settings = {**SMALL, "hidden": (128,), "max_epochs": 25}
+    model = narrows.estimator(recipe)(4, conditional=True, **settings).fit(digits[:1400], labels[:1400])
+    judge = KNeighborsClassifier(5).fit(digits.reshape(len(digits), -1), labels)
+    y = np.repeat(np.arange(10), 30)
+    drawn = model.sample(300, y=y, random_state=0)
+    assert np.mean(judge.predict(drawn.reshape(300, -1)) == y) > 0.8  # chance is 0.1
+    X, true = digits[1400:], labels[1400:]
+    wrong = model.reconstruct(X, (true + 1) % 10)
+    assert np.mean((wrong - X) ** 2) > 1.2 * np.mean((model.reconstruct(X, true) - X) ** 2)
+    model.save(tmp_path / "m")
+    again = narrows.load(tmp_path / "m", device="cpu")
+    np.testing.assert_array_equal(again.sample(300, y=y, random_state=0), drawn)
+
+
 def test_codes_of_a_class_are_where_that_class_is(conditional, digits, labels):
     sampler = conditional.samplers_["gaussian"]
     assert conditional.sampler("auto") is sampler
@@ -736,6 +755,29 @@ def test_a_conditional_fit_of_data_without_labels(tmp_path):
     np.savetxt(tmp_path / "t.csv", np.random.default_rng(0).normal(size=(30, 3)), delimiter=",")
     message = run("fit", tmp_path / "t.csv", "--set", "conditional=true", "--out", tmp_path / "m", *TINY, code=1).stderr
     assert "needs labels" in message
+
+
+def test_the_docs_name_the_recipes_that_take_no_labels():
+    text = (Path(__file__).parents[1] / "docs" / "choosing.md").read_text(encoding="utf-8")
+    sentence = text.split("Every recipe takes `conditional=True` except")[1].split(":")[0]
+    named = re.findall(r"`(\w+)`", sentence)
+    assert named == sorted(name for name, recipe in RECIPES.items() if "conditional" not in recipe.parameters)
+
+
+@pytest.mark.parametrize(
+    ("sampler", "takes"),
+    [("mixture", True), ("autoregressive", True), ("flow", False), ("maf", False), ("two_stage", False)],
+)
+def test_samplers_that_take_labels_are_those_of_the_docs(sampler, takes, digits, labels):
+    if sampler in ("flow", "maf"):
+        pytest.importorskip("zuko", reason="needs the extra `flows`")
+    X, y = digits[:100], labels[:100] % 2
+    model = narrows.estimator("vqvae")(4, **{**SMALL, "max_epochs": 1}).fit(X)
+    if takes:
+        assert model.fit_sampler(X, sampler, y).sample(2, y=1, random_state=0).shape == (2, 8, 8)
+    else:
+        with pytest.raises(ValueError, match="takes no labels"):
+            model.fit_sampler(X, sampler, y)
 
 
 @pytest.mark.parametrize("recipe", [name for name, r in RECIPES.items() if not (r.is_tabular or r.is_layered)])

@@ -1,19 +1,22 @@
 """Measures of sparse dictionaries: closed forms, scikit-learn, and planted truths."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from scipy import stats
+from scipy.sparse import csr_array
 from sklearn.decomposition import PCA
 from sklearn.metrics import r2_score
 
 import narrows
-from narrows.evaluation import evaluate_seeds, intervals, probing
+from narrows.evaluation import evaluate_seeds, intervals, labels, manifold, measures, probing
+from narrows.evaluation.inspection import Inspection
 from narrows.evaluation.intervals import Resamples
 from narrows.evaluation.labels import split_folds
-from narrows.evaluation.subjects import ModelSubject
+from narrows.evaluation.measures import evaluate_inspection
 
 FIDELITY = ["explained_variance", "cosine", "l2_ratio", "relative_bias"]
 
@@ -107,9 +110,8 @@ def test_random_directions(rng: np.random.Generator):
     np.testing.assert_allclose(np.square(many).mean(1) * 2 * 6, np.square(centred).sum(1), rtol=0.1)
 
 
-def test_probing_through_evaluate(sae: Any, vectors: tuple[np.ndarray, np.ndarray], monkeypatch: pytest.MonkeyPatch):
+def test_probing_through_evaluate(sae: Any, vectors: tuple[np.ndarray, np.ndarray]):
     X, y = vectors
-    monkeypatch.setattr(ModelSubject, "codes", None)  # it takes few rows, and no dense array of all codes
     table = narrows.evaluate(sae, X, y, train=X, measures=["k_probe"])
     rows = {f"k_probe_{k}{kind}" for k in (1, 5, 20) for kind in ("", "_random")} | {"k_probe_raw"}
     assert set(table.rows) - {"n"} == rows
@@ -121,6 +123,57 @@ def test_probing_through_evaluate(sae: Any, vectors: tuple[np.ndarray, np.ndarra
     assert 1 / 3 < low < table["k_probe_5_random"] < high < 1
     with pytest.raises(ValueError, match="pass y="):
         narrows.evaluate(sae, X, measures=["k_probe"])
+
+
+@pytest.mark.parametrize("sparsity", ["topk", "gated"])
+def test_a_frozen_decoder_keeps_its_random_directions(
+    sparsity: str, vectors: tuple[np.ndarray, np.ndarray], tmp_path: Path
+):
+    def fit(n_epochs: int, **settings: Any) -> Any:
+        sae = narrows.SAE(24, k=4, sparsity=sparsity, max_epochs=n_epochs, random_state=0, **settings)
+        return sae.fit(vectors[0][:400])
+
+    short, long, learned = fit(1, frozen_decoder=True), fit(6, frozen_decoder=True), fit(6)
+    directions = [model.model_.decoder.directions.detach().numpy() for model in (short, long, learned)]
+    np.testing.assert_array_equal(directions[0], directions[1])
+    assert np.abs(directions[2] - directions[1]).max() > 1e-3
+    X, before = vectors[0][400:], short.model_.encoder.state_dict()
+    assert any(not torch.equal(value, before[name]) for name, value in long.model_.encoder.state_dict().items())
+    assert np.square(long.reconstruct(X) - X).mean() < np.square(short.reconstruct(X) - X).mean()
+    long.save(tmp_path / "m")
+    again = narrows.load(tmp_path / "m").partial_fit(vectors[0][:400])
+    np.testing.assert_array_equal(again.model_.decoder.directions.detach().numpy(), directions[1])
+
+
+def test_only_the_dictionary_of_narrows_is_frozen(vectors: tuple[np.ndarray, np.ndarray]):
+    with pytest.raises(ValueError, match="frozen_decoder=True of SAE needs its own dictionary"):
+        narrows.SAE(24, frozen_decoder=True, network=("auto", torch.nn.Linear(24, 8))).fit(vectors[0])
+
+
+def test_only_the_rows_of_a_measure_are_dense(
+    sae: Any, vectors: tuple[np.ndarray, np.ndarray], monkeypatch: pytest.MonkeyPatch
+):
+    X, y = vectors[0][:250], vectors[1][:250]
+    for module, name in ((manifold, "_MOST"), (labels, "_MOST"), (labels, "MOST_PROBED"), (probing, "MOST_PROBED")):
+        monkeypatch.setattr(module, name, 100)
+    measured = ["trustworthiness", "continuity", "knn_accuracy", "probe_accuracy", "clustering", "k_probe"]
+    dense = evaluate_inspection(Inspection(sae, X, codes=sae.transform(X)), y, measures=measured)
+    shapes, to_array = [], csr_array.toarray
+    monkeypatch.setattr(csr_array, "toarray", lambda self: shapes.append(self.shape) or to_array(self))
+    sparse = evaluate_inspection(Inspection(sae, X), y)
+    assert {(100, 24)} <= set(shapes) <= {(100, 24), (1, 24)}
+    assert {"continuity", "knn_accuracy", "probe_accuracy", "kmeans_ari", "k_probe_1"} <= set(dense)
+    for name, value in dense.to_dict().items():
+        assert value == pytest.approx(sparse[name], rel=1e-9, nan_ok=True), name
+
+
+def test_a_dense_code_longer_than_an_example_limits_the_rows(
+    sae: Any, vectors: tuple[np.ndarray, np.ndarray], monkeypatch: pytest.MonkeyPatch
+):
+    long = narrows.estimator("catvae")(16, hidden=(8,), max_epochs=1, random_state=0).fit(vectors[0])
+    monkeypatch.setattr(measures, "_MOST_NUMBERS", 16 * 100)
+    assert narrows.evaluate(long, vectors[0], measures=["mse"])["n"] == 100
+    assert narrows.evaluate(sae, vectors[0], measures=["mse"])["n"] == 200  # by its 8 columns
 
 
 def test_intervals_over_seeds(vectors: tuple[np.ndarray, np.ndarray]):

@@ -8,15 +8,19 @@ import time
 
 import numpy as np
 import pytest
+import scipy.sparse
 import torch
 from PIL import Image
 
 from narrows import AE, VAE
 from narrows.data import infer
 from narrows.estimators import load
+from narrows.studio import view
+from narrows.studio.compute_lock import ComputeLock
 from narrows.studio.data import Colour, Data
 from narrows.studio.images import fit_image
 from narrows.studio.session import Session
+from narrows.tasks import Index
 from narrows.tasks.outliers import reasons as outlier_reasons
 
 
@@ -749,8 +753,6 @@ def test_rows_that_cannot_be_scored_are_left_out(client_of, digits):
 
 
 def test_search_equals_an_index(shared, models, digits):
-    from narrows.tasks import Index
-
     model = load(models["vae"])
     rows, distances, _ = Index(model).add(digits[:200]).search(digits[11], 7)
     result = shared("vae").post("/api/search", json={"row": 11, "k": 6}).json()["results"]
@@ -765,6 +767,37 @@ def test_search_equals_an_index(shared, models, digits):
     check_refusal(shared("vae").post("/api/search", json={"code": [0.0], "k": 3}), 422)
     check_refusal(shared("vae").post("/api/search", json={"row": 500}), 404)
     check_refusal(shared("vae").post("/api/search", json={"row": 1, "k": 0}), 422)
+
+
+def test_a_sparse_code_is_dense_only_where_a_page_needs_it(client_of, new_session, models, digits, monkeypatch):
+    model = load(models["sae"])
+    z = model.transform(digits[:200])
+    rows, distances, _ = Index(model).add(digits[:200]).search(digits[11], 7)
+    sizes, make_dense = [], scipy.sparse.csr_array.toarray
+    monkeypatch.setattr(scipy.sparse.csr_array, "toarray", lambda self: sizes.append(self.shape) or make_dense(self))
+    session = new_session("sae")
+    with client_of(session) as client:
+        result = client.post("/api/search", json={"row": 11, "k": 6}).json()["results"]
+        by_code = client.post("/api/search", json={"code": z[11].tolist(), "k": 3}).json()["results"]
+        places = to_array(client.get("/api/map?x=3&y=7"))
+        colour = to_array(client.get("/api/map/colour?by=component:7"))
+        codes = to_array(client.get("/api/codes?rows=5,2"))
+    session.close()
+    wanted = {int(row): distance for row, distance in zip(rows[0], distances[0], strict=True) if row != 11}
+    assert {entry["row"] for entry in result} == set(wanted)
+    np.testing.assert_allclose([entry["distance"] for entry in result], list(wanted.values()), atol=1e-5)
+    assert (by_code[0]["row"], by_code[0]["distance"]) == (11, pytest.approx(0, abs=1e-5))
+    np.testing.assert_allclose(places, z[:, [3, 7]], atol=1e-5)
+    np.testing.assert_allclose(colour, z[:, 7], atol=1e-5)
+    np.testing.assert_allclose(codes, z[[5, 2]], atol=1e-5)
+    assert sizes
+    assert all(n * width <= 2 * len(z) for n, width in sizes)  # all codes are 200 x 24
+
+
+def test_active_units_limit_the_rows_of_a_sparse_model(models, digits, monkeypatch):
+    monkeypatch.setattr(view, "_MAX_CODE_NUMBERS", 50 * 2 * 4)  # 4 activations and their places, not 24 numbers
+    shown = view.View(load(models["sae"]), Data("digits", digits[:200]), ComputeLock(), name="sae")
+    assert len(shown.data) == 50
 
 
 # The report

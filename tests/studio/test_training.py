@@ -549,12 +549,13 @@ def test_a_training_goes_on_from_its_weights_and_is_repeated_with_another_parame
 
 
 @pytest.mark.slow
-def test_a_conditional_model_trains_with_labels_and_decodes_the_chosen_class(opened, digits):
+@pytest.mark.parametrize("recipe", ["vae", "ae"])
+def test_a_conditional_model_trains_with_labels_and_decodes_the_chosen_class(opened, recipe):
     client = opened("none")
     info = client.post("/api/uploads/dataset", json={"name": "digits"}).json()
     request = {
         "upload": info["id"],
-        "recipe": "vae",
+        "recipe": recipe,
         "max_epochs": 5,
         "parameters": {"conditional": True, "hidden": [32]},
     }

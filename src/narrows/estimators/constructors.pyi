@@ -1178,6 +1178,8 @@ class AE(Shared, CodeEstimator):
     """The plain autoencoder: it compresses each example to a few numbers and restores the example from them."""
 
     n_components: int
+    conditional: bool
+    label_weight: float
     network: (
         Literal["auto", "mlp", "conv"]
         | nn.Module
@@ -1200,6 +1202,8 @@ class AE(Shared, CodeEstimator):
         self,
         n_components: int = 2,
         *,
+        conditional: bool = False,
+        label_weight: float = 10.0,
         network: Literal["auto", "mlp", "conv"]
         | nn.Module
         | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module] = "auto",
@@ -1248,6 +1252,10 @@ class AE(Shared, CodeEstimator):
         ----------
         n_components : an int in the range [1, inf), default 2
             Number of components: the length of each code.
+        conditional : one of True, False, default False
+            True to give the decoder the label of each example: fit(X, y), then sample(n, y=label).
+        label_weight : a float in the range [0, inf), default 10.0
+            Weight of the label's loss relative to the reconstruction's; only used if some labels are missing.
         network : one of 'auto', 'mlp', 'conv', a torch.nn.Module, or a pair (encoder, decoder) of such, default 'auto'
             Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
         hidden : a sequence of ints of at least 1 or 'auto', default 'auto'
@@ -1668,6 +1676,7 @@ class SAE(Shared, CodeEstimator):
     n_aux: int
     aux_weight: float
     skip: bool
+    frozen_decoder: bool
     scale: Literal["column", "layer", "all", "none", "layer_norm"]
     center: Literal["mean", "median"]
     network: (
@@ -1701,6 +1710,7 @@ class SAE(Shared, CodeEstimator):
         n_aux: int = 256,
         aux_weight: float = 0.25,
         skip: bool = False,
+        frozen_decoder: bool = False,
         scale: Literal["column", "layer", "all", "none", "layer_norm"] = "column",
         center: Literal["mean", "median"] = "mean",
         network: Literal["auto", "mlp", "conv"]
@@ -1769,6 +1779,8 @@ class SAE(Shared, CodeEstimator):
             Weight of the loss that revives dead units; 0 for none.
         skip : one of True, False, default False
             True to add a linear map of X to the dictionary's output; for targets: fit(X, Y) with many columns.
+        frozen_decoder : one of True, False, default False
+            True to keep the random directions of the dictionary and train the rest: a baseline for what learned ones add.
         scale : one of 'column', 'layer', 'all', 'none', 'layer_norm', default 'column'
             What real-valued vectors are divided by: 'column' (the deviation of each column), 'all' (the root of their mean variance), 'layer' (the same for each layer of a crosscoder), 'none'; or 'layer_norm' (each row by its own mean and deviation, and its reconstruction back).
         center : one of 'mean', 'median', default 'mean'
@@ -2151,6 +2163,8 @@ class FACTORVAE(Shared, CodeEstimator):
     n_components: int
     tc_weight: float
     kl_warmup: float
+    conditional: bool
+    label_weight: float
     network: (
         Literal["auto", "mlp", "conv"]
         | nn.Module
@@ -2175,6 +2189,8 @@ class FACTORVAE(Shared, CodeEstimator):
         *,
         tc_weight: float = 6.0,
         kl_warmup: float = 0.1,
+        conditional: bool = False,
+        label_weight: float = 10.0,
         network: Literal["auto", "mlp", "conv"]
         | nn.Module
         | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module] = "auto",
@@ -2225,6 +2241,10 @@ class FACTORVAE(Shared, CodeEstimator):
             Weight of the total correlation, which is added to the KL; gamma in the paper.
         kl_warmup : a float in the range [0, 0.7], default 0.1
             Share of the training in which both weights grow from 0.
+        conditional : one of True, False, default False
+            True to give the decoder the label of each example: fit(X, y), then sample(n, y=label).
+        label_weight : a float in the range [0, inf), default 10.0
+            Weight of the label's loss relative to the reconstruction's; only used if some labels are missing.
         network : one of 'auto', 'mlp', 'conv', a torch.nn.Module, or a pair (encoder, decoder) of such, default 'auto'
             Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
         hidden : a sequence of ints of at least 1 or 'auto', default 'auto'
@@ -5390,6 +5410,7 @@ class Crosscoder(Shared, CodeEstimator):
     patience: int | Literal["auto"]
     n_aux: int
     aux_weight: float
+    frozen_decoder: bool
     scale: Literal["column", "layer", "all", "none", "layer_norm"]
     center: Literal["mean", "median"]
     network: (
@@ -5421,6 +5442,7 @@ class Crosscoder(Shared, CodeEstimator):
         patience: int | Literal["auto"] = "auto",
         n_aux: int = 256,
         aux_weight: float = 0.25,
+        frozen_decoder: bool = False,
         scale: Literal["column", "layer", "all", "none", "layer_norm"] = "layer",
         center: Literal["mean", "median"] = "mean",
         network: Literal["auto", "mlp", "conv"]
@@ -5485,6 +5507,8 @@ class Crosscoder(Shared, CodeEstimator):
             Largest number of dead units that one example revives.
         aux_weight : a float in the range [0, inf), default 0.25
             Weight of the loss that revives dead units; 0 for none.
+        frozen_decoder : one of True, False, default False
+            True to keep the random directions of the dictionary and train the rest: a baseline for what learned ones add.
         scale : one of 'column', 'layer', 'all', 'none', 'layer_norm', default 'layer'
             What real-valued vectors are divided by: 'column' (the deviation of each column), 'all' (the root of their mean variance), 'layer' (the same for each layer of a crosscoder), 'none'; or 'layer_norm' (each row by its own mean and deviation, and its reconstruction back).
         center : one of 'mean', 'median', default 'mean'

@@ -16,7 +16,7 @@ from scipy.sparse.linalg import LinearOperator, svds
 from torch import Tensor
 
 from narrows.bottlenecks import Bottleneck, Sparse, Stochastic, as_sparse
-from narrows.data import Schema, as_dense, principal_axes, spaced_indices, subsample_evenly
+from narrows.data import Schema, as_dense, principal_axes, spaced_indices
 from narrows.evaluation.absent import Absent
 from narrows.evaluation.cells import cell_errors, effects_on_columns, example_errors
 from narrows.evaluation.scores import apply_to_code, draw_kl, entry_costs, usual_costs
@@ -292,14 +292,14 @@ class Inspection:
         """The two principal axes of the codes."""
         if sp.issparse(self.all_codes) and min(self.all_codes.shape) > _MOST_DENSE:
             return sparse_axes(self.all_codes)
-        codes = np.asarray(self.codes)
-        n_components = codes.shape[1]
-        _, axes, variance = principal_axes(torch.from_numpy(subsample_evenly(codes, _MOST_FOR_AXES).astype(np.float64)))
+        n, n_components = self.all_codes.shape
+        sample = as_dense(self.all_codes[spaced_indices(n, _MOST_FOR_AXES)]).astype(np.float64)
+        _, axes, variance = principal_axes(torch.from_numpy(sample))
         widest, share = axes.flip(1)[:, :2].t().numpy(), variance.flip(0).numpy()
         directions, shares = np.zeros((2, n_components)), np.zeros(2)
         directions[: len(widest)] = widest * np.where(widest.sum(1) < 0, -1, 1)[:, None]  # the sign is free
         shares[: len(widest)] = share[:2] / max(float(share.sum()), 1e-300)
-        return Axes(codes.mean(0, dtype=np.float64), directions, shares)
+        return Axes(np.asarray(self.all_codes.mean(0, dtype=np.float64)).ravel(), directions, shares)
 
     @functools.cached_property
     def plane(self) -> Plane:

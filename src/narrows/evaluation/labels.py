@@ -35,7 +35,7 @@ def knn_accuracy(subject: Subject) -> Estimate:
     labels, index = take_labels(subject, _MOST)
     if len(index) <= N_NEIGHBORS:
         raise Absent(f"{N_NEIGHBORS} neighbours need more than {N_NEIGHBORS} examples, and there are {len(index)}")
-    is_correct = neighbours_vote(subject.codes[index], labels, N_NEIGHBORS) == labels
+    is_correct = neighbours_vote(subject.codes_of(index), labels, N_NEIGHBORS) == labels
     description = (
         f"accuracy of the {N_NEIGHBORS} nearest neighbours in the code, leave-one-out{describe_labels(labels)}"
     )
@@ -56,7 +56,7 @@ def probe_accuracy(subject: Subject) -> Estimate:
     probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=100))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # a probe need not converge fully
-        predicted = cross_val_predict(probe, subject.codes[index].astype(np.float32), labels, cv=split)
+        predicted = cross_val_predict(probe, subject.codes_of(index).astype(np.float32), labels, cv=split)
     description = f"accuracy of logistic regression on the code, {len(split)}-fold{describe_labels(labels)}"
     return subject.comparison.resamples.mean(predicted == labels, description)
 
@@ -72,7 +72,7 @@ def clustering(subject: Subject) -> dict[str, Estimate]:
     n_classes = len(np.unique(labels))
     if n_classes > _MOST_CLUSTERS:
         raise Absent(f"there are {n_classes:,} classes, and it takes at most {_MOST_CLUSTERS}")
-    codes = subject.codes[index]
+    codes = subject.codes_of(index)
     n_distinct = len(np.unique(codes, axis=0))
     if n_distinct < n_classes:
         raise Absent(f"there are {n_distinct} different codes for {n_classes} clusters")

@@ -80,7 +80,7 @@ def _preserved(subject: Subject, ranks: Callable[[Tensor, np.ndarray], Tensor], 
         raise Absent(f"{N_NEIGHBORS} neighbours need more than {2 * N_NEIGHBORS} examples, and there are {n}")
     index = subject.comparison.subsample(_MOST)
     x = subject.comparison.points_of(subject.comparison.rows[index])
-    values = preserved(ranks(x, subject.codes[index]), N_NEIGHBORS)
+    values = preserved(ranks(x, subject.codes_of(index)), N_NEIGHBORS)
     among = f"among {len(index):,} of {n:,} examples" if len(index) < n else f"among {n:,} examples"
     description = f"degree to which the {N_NEIGHBORS} nearest {description} (1 is best); {among}"
     return subject.comparison.resamples.mean(values, description)

@@ -285,7 +285,9 @@ def class_numbers(y: Any, n: int, owner: str) -> np.ndarray | None:
 
 def choose_rows(n: int, model: FittedModel) -> np.ndarray:
     """Return the indices of the examples to use, of n, evenly spaced: no more than the limit on memory allows."""
-    most = max(2, _MOST_NUMBERS // max(model.schema_.n_entries, n_features(model.schema_)))
+    bottleneck = model.model_.bottleneck
+    n_dense = 0 if bottleneck.is_sparse else bottleneck.n_components
+    most = max(2, _MOST_NUMBERS // max(model.schema_.n_entries, n_features(model.schema_), n_dense))
     return spaced_indices(n, most)
 
 

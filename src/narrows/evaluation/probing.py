@@ -26,7 +26,6 @@ from typing import Any
 
 import numpy as np
 
-from narrows.data import as_dense
 from narrows.evaluation.absent import Absent
 from narrows.evaluation.cells import as_linear
 from narrows.evaluation.intervals import Estimate
@@ -64,7 +63,7 @@ def k_probe(subject: Subject) -> dict[str, Estimate]:
         return {f"k_probe_{k}": estimate(hits[k], f"the same with {k} components of PCA") for k in hits}
     assert isinstance(subject, ModelSubject)
     _ = subject.inspection.sparse
-    codes = as_dense(subject.inspection.all_codes[index]).astype(np.float32)  # few rows of a wide code
+    codes = subject.codes_of(index).astype(np.float32)
     hits = _probe(codes, labels, folds)
     rows = {
         f"k_probe_{k}": estimate(hits[k], f"accuracy of logistic regression on {_units(k)} for each class")

@@ -17,7 +17,7 @@ import torch
 from sklearn.decomposition import PCA
 from torch import Tensor
 
-from narrows.data import EncodedRows, Schema, spaced_indices
+from narrows.data import EncodedRows, Schema, as_dense, spaced_indices
 from narrows.evaluation.absent import Absent
 from narrows.evaluation.cells import as_linear, as_points, example_errors, from_linear, has_gaps
 from narrows.evaluation.features import Space, space_name, training_moments
@@ -170,10 +170,9 @@ class Subject(ABC):
 
     comparison: Comparison
 
-    @property
     @abstractmethod
-    def codes(self) -> np.ndarray:
-        """Codes of the examples, n x L. Raises Absent if there are none."""
+    def codes_of(self, index: np.ndarray) -> np.ndarray:
+        """Return the codes of the examples with these indices (m,), m x L. Raises Absent if there are none."""
 
     @property
     @abstractmethod
@@ -238,10 +237,9 @@ class ModelSubject(Subject):
     def __init__(self, inspection: Inspection, comparison: Comparison) -> None:
         self.inspection, self.comparison = inspection, comparison
 
-    @functools.cached_property
-    def codes(self) -> np.ndarray:
-        """Codes by `model_.encode`, in double precision."""
-        return self.inspection.codes.astype(np.float64)
+    def codes_of(self, index: np.ndarray) -> np.ndarray:
+        """Return codes by `model_.encode`, in double precision: of a wide sparse code only these rows are dense."""
+        return as_dense(self.inspection.all_codes[index]).astype(np.float64)
 
     @functools.cached_property
     def reconstructions(self) -> Tensor:
@@ -325,10 +323,9 @@ class PCABaseline(Subject):
         self.pca = PCA(self.n_components, random_state=0).fit(train)
         self.flat = self._as_linear(comparison.rows)
 
-    @functools.cached_property
-    def codes(self) -> np.ndarray:
-        """Coordinates along the components."""
-        return self.pca.transform(self.flat).astype(np.float64)
+    def codes_of(self, index: np.ndarray) -> np.ndarray:
+        """Return coordinates along the components."""
+        return self.pca.transform(self.flat[index]).astype(np.float64)
 
     @functools.cached_property
     def reconstructions(self) -> Tensor:

@@ -27,6 +27,7 @@ from narrows.recipes.sparsity import (
     AuxSize,
     AuxWeight,
     Center,
+    FrozenDecoder,
     Patience,
     PrefixSizes,
     Rate,
@@ -58,6 +59,8 @@ def ae(
     schema: Schema,
     n_components: Components = 2,
     *,
+    conditional: Conditional = False,
+    label_weight: LabelWeight = 10.0,
     network: Network = "auto",
     hidden: Hidden = "auto",
     likelihood: Likelihood = "auto",
@@ -68,8 +71,16 @@ def ae(
     Hinton and Salakhutdinov, Reducing the dimensionality of data with neural networks (2006),
     https://doi.org/10.1126/science.1127647.
     """
+    frequencies, label_weights = label_terms(schema, conditional, label_weight)
     return assemble(
-        schema, bottlenecks.Plain(n_components), network=network, hidden=hidden, likelihood=likelihood, start=start
+        schema,
+        bottlenecks.Plain(n_components),
+        WeightedObjective(label_weights),
+        frequencies=frequencies,
+        network=network,
+        hidden=hidden,
+        likelihood=likelihood,
+        start=start,
     )
 
 
@@ -174,6 +185,7 @@ def sae(
     n_aux: AuxSize = 256,
     aux_weight: AuxWeight = AUX_WEIGHT,
     skip: Skip = False,
+    frozen_decoder: FrozenDecoder = False,
     scale: Scale = "column",
     center: Center = "mean",
     network: Network = "auto",
@@ -188,7 +200,7 @@ def sae(
     ------
     ValueError
         If `k` or `prefixes` exceeds `n_components`, there is a skip, but no targets, or `network` names a decoder: SAE
-        needs a dictionary, or your own module.
+        needs a dictionary, or your own module (and with `frozen_decoder` its own dictionary).
     """
     del center  # the schema has it already, and the other scales
     code, objective, choices = make_code(
@@ -204,7 +216,16 @@ def sae(
         aux_weight=aux_weight,
     )
     parts = assemble_dictionary(
-        schema, code, objective, network=network, hidden=hidden, likelihood=likelihood, k=k, skip=skip, scale=scale
+        schema,
+        code,
+        objective,
+        network=network,
+        hidden=hidden,
+        likelihood=likelihood,
+        k=k,
+        skip=skip,
+        scale=scale,
+        frozen_decoder=frozen_decoder,
     )
     return parts._replace(choices=(*choices, *parts.choices))
 

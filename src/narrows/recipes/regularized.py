@@ -81,6 +81,8 @@ def factorvae(
         float, Real(0), "weight of the total correlation, which is added to the KL; gamma in the paper"
     ] = 6.0,
     kl_warmup: Annotated[float, Real(0, 0.7), "share of the training in which both weights grow from 0"] = 0.1,
+    conditional: Conditional = False,
+    label_weight: LabelWeight = 10.0,
     network: Network = "auto",
     hidden: Hidden = "auto",
     likelihood: Likelihood = "auto",
@@ -90,10 +92,13 @@ def factorvae(
 
     Kim and Mnih, Disentangling by factorising (2018), https://arxiv.org/abs/1802.05983.
     """
+    frequencies, label_weights = label_terms(schema, conditional, label_weight, kl_weight=1.0)
+    weights = {"kl": 1.0, "tc": tc_weight, **label_weights}
     return assemble(
         schema,
         bottlenecks.Gaussian(n_components),
-        WeightedObjective({"kl": 1.0, "tc": tc_weight}, warmup=kl_warmup, costs=(TotalCorrelation(n_components),)),
+        WeightedObjective(weights, warmup=kl_warmup, costs=(TotalCorrelation(n_components),)),
+        frequencies=frequencies,
         network=network,
         hidden=hidden,
         likelihood=likelihood,

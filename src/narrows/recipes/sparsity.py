@@ -51,6 +51,11 @@ AuxWeight = Annotated[float, Real(0), "weight of the loss that revives dead unit
 Skip = Annotated[
     bool, BOOL, "True to add a linear map of X to the dictionary's output; for targets: fit(X, Y) with many columns"
 ]
+FrozenDecoder = Annotated[
+    bool,
+    BOOL,
+    "True to keep the random directions of the dictionary and train the rest: a baseline for what learned ones add",
+]
 Scale = Annotated[
     str,
     OneOf(SCALES),
@@ -142,14 +147,15 @@ def assemble_dictionary(
     k: int | Literal["auto"],
     skip: bool,
     scale: str,
+    frozen_decoder: bool = False,
 ) -> Parts:
     """Build an encoder and a dictionary around a sparse code; a linear encoder starts as the dictionary's transpose.
 
     Raises
     ------
     ValueError
-        If `network` names a decoder, there is a skip, but no targets, or a layer norm beside targets, hidden layers or
-        a network of the user.
+        If `network` names a decoder, or is one that `frozen_decoder` does not know; there is a skip, but no targets, or
+        a layer norm beside targets, hidden layers or a network of the user.
     """
     first, second = networks.split_pair(network)
     if isinstance(second, str) and second not in ("auto", first):
@@ -190,6 +196,10 @@ def assemble_dictionary(
         else:
             _start_with_unit_rows(parts.model.encoder)
         _start_thresholds(code, parts.model.encoder, k)
+    if frozen_decoder:
+        if not isinstance(dictionary, networks.Dictionary):
+            raise ValueError("frozen_decoder=True of SAE needs its own dictionary. Pass no decoder in `network`.")
+        dictionary.directions.requires_grad_(False)  # the bias is no direction: it learns
     return parts
 
 

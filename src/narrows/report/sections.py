@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from narrows.data import as_dense
 from narrows.plots import content, drawing, style
 from narrows.plots.drawing import format_label, format_number
 from narrows.report import tables
@@ -139,11 +140,11 @@ def _desk(
     turned_dials: TurnedDials | None,
 ) -> str:
     """Return the sliders and the decoded example, which the page's script updates."""
-    codes = np.asarray(display.inspection.codes, dtype=np.float64)
+    codes = as_dense(display.inspection.all_codes[list(starts)]).astype(np.float64)
     # the sliders are in standard deviations: of the prior if there is one, otherwise of the codes
     centre = np.zeros(codes.shape[1]) if display.inspection.has_nats else display.model.code_mean_
     spread = np.maximum(display.model.dial_scale(), 1e-12)
-    settings = (codes[list(starts)] - centre) / spread
+    settings = (codes - centre) / spread
     schema = display.schema
     values: dict[str, Any] = {
         "decoder": display.decoder_name,

@@ -17,7 +17,8 @@ from narrows.data import as_dense
 from narrows.estimators.base import Estimator
 from narrows.estimators.units import unit_directions
 from narrows.evaluation.inspection import Inspection
-from narrows.studio.data import Colour
+from narrows.studio.compute_lock import ComputeLock
+from narrows.studio.data import Colour, Data
 
 _N_TOP = 9  # rows shown for a unit
 _N_BARS = 24  # of a histogram
@@ -48,6 +49,21 @@ class LabelShare(NamedTuple):
     label: str
     n: int
     share: float
+
+
+def count_numbers(model: Estimator, data: Data, compute_lock: ComputeLock) -> int:
+    """Return how many numbers are stored of a code: L, or of a sparse one the most active units of 64 rows, and places.
+
+    Raises
+    ------
+    ValueError
+        If the model is sparse and the rows do not fit it.
+    """
+    if not model.model_.bottleneck.is_sparse:
+        return model.model_.bottleneck.n_components
+    with compute_lock.hold():
+        codes = model.compute_sparse_codes(data.get_rows(slice(0, 64)))
+    return 2 * int(np.diff(codes.indptr).max())
 
 
 class Dictionary:

@@ -7,7 +7,6 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from narrows.data import as_dense
 from narrows.params import counted
 from narrows.studio.view import View
 
@@ -61,7 +60,7 @@ def collect_columns(
     if "codes" in parts:
         _check_codes(view, len(rows))
         names = [str(name) for name in view.model.get_feature_names_out()]
-        for name, values in zip(names, as_dense(view.all_codes[rows]).T, strict=True):
+        for name, values in zip(names, view.codes_of(rows).T, strict=True):
             add(name, values.astype(np.float32, copy=False))
     return columns
 

@@ -24,10 +24,11 @@ from narrows.studio import cells, effects, pictures
 from narrows.studio.compute_lock import ComputeLock
 from narrows.studio.data import MAX_SHOWN_ROWS, Colour, Data
 from narrows.studio.dials import Description, Dial, make_dials
-from narrows.studio.dictionary import Dictionary
+from narrows.studio.dictionary import Dictionary, count_numbers
 from narrows.studio.filling import Form
 from narrows.studio.neighbor_map import NeighborMap
 from narrows.tasks.search import Index
+from narrows.tasks.sparse_search import SparseIndex, index_codes
 
 _BLOCK = 1024  # rows computed while the lock is held once
 _MAX_CODE_NUMBERS = 1 << 26  # numbers in the codes of all rows
@@ -84,7 +85,8 @@ class View:
         self.is_sparse = self.bottleneck.is_sparse
         self.is_stochastic = self.bottleneck.is_stochastic
         if data is not None:
-            data = data.subsample(max(2, min(MAX_SHOWN_ROWS, _MAX_CODE_NUMBERS // max(1, self.n_components))))
+            most = _MAX_CODE_NUMBERS // max(1, count_numbers(model, data, compute_lock))
+            data = data.subsample(max(2, min(MAX_SHOWN_ROWS, most)))
             self.given = data.X
             with compute_lock.hold():
                 if self.schema.table is not None:  # once: rows of a frame are encoded column by column
@@ -234,10 +236,9 @@ class View:
         encode = self.model.compute_sparse_codes if self.is_sparse else self.model.transform
         return self._cache("all codes", lambda: self._apply_in_blocks(encode))
 
-    @property
-    def codes(self) -> np.ndarray:
-        """Codes of all rows: n x L, float32."""
-        return self._cache("codes", lambda: as_dense(self.all_codes).astype(np.float32, copy=False))
+    def codes_of(self, rows: Any, components: Any = slice(None)) -> np.ndarray:
+        """Return the codes of k rows, or l components of them: k x l, float32."""
+        return as_dense(self.all_codes[rows][:, components]).astype(np.float32, copy=False)
 
     @property
     def scores(self) -> np.ndarray:
@@ -252,9 +253,9 @@ class View:
         return self._cache("seen", lambda: say_seen(seen_rows, self.model.check(data.X)))
 
     @property
-    def index(self) -> Index:
+    def index(self) -> Index | SparseIndex:
         """Index of all rows, for searches by example that compare all of them."""
-        return self._cache("index", lambda: Index(self.model, exact=True).add_codes(self.codes))
+        return self._cache("index", lambda: index_codes(self.model, self.all_codes))
 
     @property
     def inspection(self) -> Inspection:

@@ -157,7 +157,7 @@ def draw_code(view: ViewWithDecoder, seed: Annotated[int | None, Query(ge=0, lt=
             raise HTTPException(
                 404, "A sparse code has no distribution to draw from, and no data is open to pick a row from."
             )
-        return RandomCode(code=view.codes[generator.integers(len(view.codes))].tolist(), seed=seed)
+        return RandomCode(code=view.codes_of([generator.integers(len(view.data))])[0].tolist(), seed=seed)
     code = view.model.sampler().draw(1, generator)[0]
     return RandomCode(code=code.tolist(), seed=seed)
 
@@ -165,7 +165,7 @@ def draw_code(view: ViewWithDecoder, seed: Annotated[int | None, Query(ge=0, lt=
 @router.get("/codes", response_class=Response, responses=document_array(404, 422))
 def get_codes(view: ViewWithCodeAndData, rows: RowIndices) -> Response:
     """Return the codes of k rows: float32, k x L."""
-    return send_array(view.codes[parse_rows(view, rows)])
+    return send_array(view.codes_of(parse_rows(view, rows)))
 
 
 @router.websocket("/decode")

@@ -225,7 +225,7 @@ def _compute_colour(view: View, by: str) -> np.ndarray:
     if kind == "column" and name in (view.columns or []):
         return view.get_column(name).to_floats()
     if kind == "component" and name.isdecimal() and len(name) < 10 and int(name) < view.n_components:
-        return view.codes[:, int(name)]
+        return view.codes_of(slice(None), [int(name)])[:, 0]
     raise HTTPException(404, "The map cannot be coloured by that; /api/map/colours lists what it can be coloured by.")
 
 
@@ -234,7 +234,9 @@ def _place_on_axes(view: View, x: int, y: int, projection: str) -> np.ndarray:
     if projection == "pca":
         return np.asarray(view.all_codes @ view.axes.directions.T, dtype=np.float32)
     _check_components(view, x, y)
-    return stack(view.codes[:, 0]) if view.n_components == 1 else view.codes[:, [x, y]]
+    if view.n_components == 1:
+        return stack(view.codes_of(slice(None), [0])[:, 0])
+    return view.codes_of(slice(None), [x, y])
 
 
 def _check_components(view: View, x: int, y: int) -> None:

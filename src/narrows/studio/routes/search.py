@@ -48,7 +48,7 @@ def search(view: ViewWithCodeAndData, body: RowQuery | CodeQuery) -> Neighbors:
     index = view.index
     if isinstance(body, RowQuery):
         row = check_row(view, body.row)
-        rows, distances, _ = index.search_codes(index.codes[[row]], min(body.k, len(index) - 1), without=[row])
+        rows, distances, _ = index.search_codes(view.codes_of([row]), min(body.k, len(index) - 1), without=[row])
     else:
         rows, distances, _ = index.search_codes(check_codes(view, [body.code]), min(body.k, len(index)))
     labels = get_data(view).labels

@@ -8,7 +8,6 @@ import numpy as np
 from fastapi import APIRouter, Depends, HTTPException, Query
 from pydantic import BaseModel, Field
 
-from narrows.data import as_dense
 from narrows.params import counted
 from narrows.report.page import as_signed_ink
 from narrows.studio import pictures
@@ -172,7 +171,7 @@ def list_units(
 @router.get("/for/{row}", responses=document_errors(404, 422))
 def list_active_units(view: SparseView, row: RowIndex) -> ActiveUnits:
     """Return up to 100 units that a row activates, strongest first."""
-    code = as_dense(view.all_codes[[check_row(view, row)]])[0]
+    code = view.codes_of([check_row(view, row)])[0]
     floor = view.dictionary.floor
     order = [int(unit) for unit in np.argsort(-code, kind="stable")[:100] if code[unit] > floor]
     fields = _unit_fields(view, order)
@@ -220,7 +219,7 @@ def set_activations(view: SparseView, row: RowIndex, body: SetActivations) -> Ac
     units = [setting.unit for setting in body.activations]
     for unit in units:
         _check_unit(view, unit)
-    code = as_dense(view.all_codes[[check_row(view, row)]])[0]
+    code = view.codes_of([check_row(view, row)])[0]
     codes = np.stack([code, code])
     codes[1, units] = [setting.value for setting in body.activations]
     before, after = (to_example(view, displayed) for displayed in view.decode(codes))
