@@ -64,12 +64,10 @@ class Codebooks(Discrete):
     @torch.no_grad()
     def update(self, groups: Tensor, index: Tensor) -> None:
         """Move vectors towards the groups (B x G x D) that chose them, and dead ones to rows of the batch."""
-        one_hot = F.one_hot(index, self.n_codes).to(groups.dtype)
-        with torch.autocast(groups.device.type, enabled=False):
-            counts, sums = one_hot.sum(0), torch.einsum("bgk,bgd->gkd", one_hot, groups)
-            if self.is_shared:
-                counts, sums = counts.sum(0, keepdim=True), sums.sum(0, keepdim=True)
-            counts, sums = batch_sum(counts), batch_sum(sums)
+        counts, sums = self._sum_by_code(groups, index)
+        if self.is_shared:
+            counts, sums = counts.sum(0, keepdim=True), sums.sum(0, keepdim=True)
+        counts, sums = batch_sum(counts), batch_sum(sums)
         self.counts.lerp_(counts.to(self.counts.dtype), 1 - _DECAY)
         self.sums.lerp_(sums.to(self.sums.dtype), 1 - _DECAY)
         all_groups = batch_rows(groups).to(self.sums.dtype)
@@ -82,6 +80,19 @@ class Codebooks(Discrete):
         self.sums.copy_(torch.where(dead, all_groups[rows].transpose(0, 1), self.sums))
         self.counts.copy_(torch.where(dead[..., 0], torch.ones_like(self.counts), self.counts))
         self.codebook.copy_(self.sums / self.counts.clamp(min=_EPS)[..., None])
+
+    def _sum_by_code(self, groups: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
+        """Return how many groups (B x G x D) chose each vector, G x K, and their sums, G x K x D."""
+        n_groups, size = groups.shape[1:]
+        if groups.is_cuda:  # `index_add_` has no fixed order of sums there
+            one_hot = F.one_hot(index, self.n_codes).to(groups.dtype)
+            with torch.autocast("cuda", enabled=False):
+                return one_hot.sum(0), torch.einsum("bgk,bgd->gkd", one_hot, groups)
+        places = (index + self.n_codes * torch.arange(n_groups, device=index.device)).flatten()
+        n_places = n_groups * self.n_codes
+        sums = groups.new_zeros(n_places, size).index_add_(0, places, groups.flatten(0, 1))
+        counts = torch.bincount(places, minlength=n_places).to(groups.dtype)
+        return counts.unflatten(0, (n_groups, self.n_codes)), sums.unflatten(0, (n_groups, self.n_codes))
 
 
 class VectorQuantizer(Codebooks):
@@ -141,9 +152,10 @@ class VectorQuantizer(Codebooks):
         rows = max(1, DISTANCES // (self.n_groups * self.n_codes))
         with torch.autocast(z.device.type, enabled=False):  # bfloat16 cannot tell near vectors apart
             # |h - e|^2 = |h|^2 - 2 h.e + |e|^2, and |h| is the same for all e
-            lengths = codebook.square().sum(2)
+            lengths, vectors = codebook.square().sum(2)[:, None], codebook.mT
             parts = [
-                (lengths - 2 * torch.einsum("bgd,gkd->bgk", part, codebook)).argmin(2) for part in groups.split(rows)
+                torch.baddbmm(lengths, part.transpose(0, 1), vectors, alpha=-2).argmin(2).t()
+                for part in groups.split(rows)
             ]
         return parts[0] if len(parts) == 1 else torch.cat(parts)
 
