@@ -20,7 +20,7 @@ from narrows.bottlenecks import lerp, slerp
 from narrows.cli import app
 from narrows.data import infer
 from narrows.estimators.generation import Attribute
-from narrows.estimators.samplers import Flow, Mixture, TwoStage, as_sampler, restore_samplers
+from narrows.estimators.samplers import SAMPLERS, Flow, Mixture, TwoStage, as_sampler, restore_samplers
 from narrows.estimators.saving import fingerprint
 from narrows.model import infer_label
 from narrows.recipes import RECIPES
@@ -163,11 +163,11 @@ class TestFlow:
         pytest.importorskip("zuko", reason="needs the extra `flows`")
         maf, iaf = (Flow(2, kind=kind, hidden=(8,), max_epochs=1).fit(clusters()[:60], seed=0) for kind in KINDS)
         units = {"mean": torch.zeros(2), "std": torch.ones(2)}
-        names = zip(iaf._load_flow().state_dict(), maf._load_flow().state_dict(), strict=True)
+        names = zip(iaf._load_flow(iaf.tensors).state_dict(), maf._load_flow(maf.tensors).state_dict(), strict=True)
         iaf.tensors = {**units, **{f"flow.{name}": maf.tensors[f"flow.{other}"] for name, other in names}}
         z = iaf.draw(5, np.random.default_rng(0)).float()
         with torch.no_grad():
-            back = maf._load_flow()().transform.inv(z)
+            back = maf._load_flow(maf.tensors)().transform.inv(z)
         np.testing.assert_allclose(back, np.random.default_rng(0).standard_normal((5, 2)), atol=1e-4)
 
     def test_a_flow_that_was_saved_without_its_kind_is_one_of_splines(self, flow):
@@ -529,11 +529,7 @@ def test_any_model_can_be_asked_for_a_label(digits, labels, tmp_path):
         model.sample(3, y="z")
     with pytest.raises(ValueError, match="This AE knows no labels"):
         model.sample(3, y="d", sampler="gaussian")
-    with pytest.raises(ValueError, match="A flow takes no labels"):
-        model.fit_sampler(digits, "flow", labels)
-    with pytest.raises(ValueError, match="A two-stage VAE takes no labels"):
-        model.fit_sampler(digits, "two_stage", labels)
-    with pytest.raises(ValueError, match=r"for each label needs 10 examples of each. One has 9"):
+    with pytest.raises(ValueError, match=r"Mixture needs 10 examples of each label\. One has 9"):
         model.fit_sampler(digits, y=np.arange(1797) < 9)
     with pytest.raises(ValueError, match="must hold one label for each of 1797 examples"):
         model.fit_sampler(digits, y=[1, 2])
@@ -764,20 +760,38 @@ def test_the_docs_name_the_recipes_that_take_no_labels():
     assert named == sorted(name for name, recipe in RECIPES.items() if "conditional" not in recipe.parameters)
 
 
-@pytest.mark.parametrize(
-    ("sampler", "takes"),
-    [("mixture", True), ("autoregressive", True), ("flow", False), ("maf", False), ("two_stage", False)],
-)
-def test_samplers_that_take_labels_are_those_of_the_docs(sampler, takes, digits, labels):
-    if sampler in ("flow", "maf"):
+@pytest.mark.parametrize("sampler", sorted(SAMPLERS))
+def test_each_sampler_takes_labels(sampler, digits, labels, tmp_path):
+    if sampler in ("flow", "maf", "iaf"):
         pytest.importorskip("zuko", reason="needs the extra `flows`")
     X, y = digits[:100], labels[:100] % 2
     model = narrows.estimator("vqvae")(4, **{**SMALL, "max_epochs": 1}).fit(X)
-    if takes:
-        assert model.fit_sampler(X, sampler, y).sample(2, y=1, random_state=0).shape == (2, 8, 8)
-    else:
-        with pytest.raises(ValueError, match="takes no labels"):
-            model.fit_sampler(X, sampler, y)
+    unfitted = SAMPLERS[sampler](max_epochs=1) if sampler in ("flow", "maf", "iaf", "two_stage") else sampler
+    assert model.fit_sampler(X, unfitted, y).sample(2, y=1, random_state=0).shape == (2, 8, 8)
+    assert model.sample(3, random_state=0).shape == (3, 8, 8)
+    model.save(tmp_path / "model")
+    again = narrows.load(tmp_path / "model")
+    np.testing.assert_array_equal(again.sample(3, y=0, random_state=1), model.sample(3, y=0, random_state=1))
+    with pytest.raises(ValueError, match=r"needs 10 examples of each label\. One has 9"):
+        model.fit_sampler(X, sampler, np.arange(100) < 9)
+
+
+@pytest.mark.parametrize("sampler", ["flow", "two_stage"])
+def test_labels_have_densities_of_their_own(sampler):
+    if sampler == "flow":
+        pytest.importorskip("zuko", reason="needs the extra `flows`")
+    rng = np.random.default_rng(0)
+    labels = np.arange(300) // 200  # two thirds are of the first class
+    Z = torch.from_numpy(rng.normal(size=(300, 2)) + 8.0 * labels[:, None])
+    fitted = SAMPLERS[sampler](max_epochs=5)
+    fitted.classes = ("a", "b")
+    fitted.fit(Z, 0, labels)
+    y = np.repeat([1, 0], 50)
+    np.testing.assert_array_equal(fitted.draw(100, rng, labels=y).mean(1).numpy() > 4, y == 1)
+    assert (fitted.draw(600, rng).mean(1) > 4).double().mean().item() == pytest.approx(1 / 3, abs=0.08)
+    alone = [SAMPLERS[sampler](max_epochs=5).fit(Z[torch.from_numpy(labels == i)], 0) for i in (0, 1)]
+    parts = [part.log_prob(Z) + np.log(share) for part, share in zip(alone, (2 / 3, 1 / 3), strict=True)]
+    torch.testing.assert_close(fitted.log_prob(Z), torch.stack(parts).logsumexp(0))
 
 
 @pytest.mark.parametrize("recipe", [name for name, r in RECIPES.items() if not (r.is_tabular or r.is_layered)])

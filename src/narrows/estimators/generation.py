@@ -92,7 +92,7 @@ class Generation(Labelled):
         """Fit a density to the codes of X, so that `sample` draws from it. The model itself does not change.
 
         For a stochastic code the density is fitted to one draw from the posterior of each example, because the decoder
-        was trained on such draws. With labels, each label gets its own mixture, so that `sample(n, y=label)` works with
+        was trained on such draws. With labels, each label gets its own density, so that `sample(n, y=label)` works with
         any model.
 
         Parameters
@@ -102,7 +102,7 @@ class Generation(Labelled):
             "maf" or "iaf", flows of another kind (extra `flows`); "two_stage", a second VAE; "autoregressive" for a
             discrete code, a transformer over its indices; or an unfitted sampler with its settings, such as
             `narrows.estimators.samplers.Mixture(10)`.
-        y : (n,) labels, or None. A flow and a second VAE take no labels.
+        y : (n,) labels, or None.
 
         Returns
         -------

@@ -25,14 +25,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from narrows.bottlenecks import Discrete, as_discrete
-from narrows.estimators.samplers.base import Sampler, split_codes, train_by_likelihood
+from narrows.estimators.samplers.base import Sampler, count_classes, split_codes, train_by_likelihood
 from narrows.model import Autoencoder
 from narrows.params import Integer, Parameter, Real
 from narrows.training import forked_rng
 
 _N_HEADS = 4
 _MAX_NUMBERS_PER_PASS = 1 << 24  # in the last layer
-_FEWEST_OF_LABEL = 10  # codes of a label
 
 
 class Block(nn.Module):
@@ -214,9 +213,7 @@ class Autoregressive(Sampler):
         if self.width % _N_HEADS:
             raise ValueError(f"The `width` parameter of {owner} must be a multiple of 4. Got {self.width} instead.")
         labels = np.zeros(len(Z), np.int64) if labels is None else labels
-        counts = np.bincount(labels, minlength=len(self.classes or (0,)))
-        if counts.min() < _FEWEST_OF_LABEL:
-            raise ValueError(f"{owner} needs {_FEWEST_OF_LABEL} examples of each label. One has {counts.min()}.")
+        counts = count_classes(labels, len(self.classes or (0,)), owner)
         index = self._indices(Z)
         rows = np.column_stack([index.numpy(), labels])
         train, held_out = map(torch.from_numpy, split_codes(rows, seed))

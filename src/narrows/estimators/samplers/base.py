@@ -51,6 +51,88 @@ class Sampler(ABC):
         """Return the log-density of codes Z (n x L) in nats: n numbers."""
 
 
+class LabelledSampler(Sampler):
+    """Abstract: with labels, each class has a density of its own, and all together are q(z) = sum_y w_y q(z | y).
+
+    w_y is the share of the class y. The densities have the same settings and are fitted one after the other.
+    """
+
+    @abstractmethod
+    def check(self) -> None:
+        """Raise a ValueError for a setting that is not valid."""
+
+    @abstractmethod
+    def fit_one(self, Z: Tensor, seed: int) -> dict[str, Tensor]:
+        """Return the tensors of one density, fitted to codes Z (n x L)."""
+
+    @abstractmethod
+    def draw_one(
+        self, tensors: dict[str, Tensor], n: int, generator: np.random.Generator, temperature: float
+    ) -> Tensor:
+        """Draw codes (n x L, float64) from one density."""
+
+    @abstractmethod
+    def log_prob_one(self, tensors: dict[str, Tensor], Z: Tensor) -> Tensor:
+        """Return the log-density of codes Z (n x L) by one density, n numbers in nats."""
+
+    def fit(self, Z: Tensor, seed: int, labels: np.ndarray | None = None) -> LabelledSampler:
+        """Fit to codes Z (n x L), with a density for each class if `labels` (class indices) are given.
+
+        Raises
+        ------
+        ValueError
+            If a setting is not valid, or a class has fewer than 10 codes.
+        ImportError
+            If a package that the sampler needs is not installed.
+        """
+        self.check()
+        if labels is None:
+            self.tensors = self.fit_one(Z, seed)
+            return self
+        counts = count_classes(labels, len(self.classes or ()), type(self).__name__)
+        self.tensors = {"shares": torch.from_numpy(counts / len(Z))}
+        for i in range(len(counts)):
+            part = self.fit_one(Z[torch.from_numpy(labels == i)], seed)
+            self.tensors |= {f"{i}.{name}": tensor for name, tensor in part.items()}
+        return self
+
+    def draw(
+        self, n: int, generator: np.random.Generator, temperature: float = 1.0, labels: np.ndarray | None = None
+    ) -> Tensor:
+        """Draw new codes, with labels from the densities of their classes."""
+        if "shares" not in self.tensors:
+            return self.draw_one(self.tensors, n, generator, temperature)
+        if labels is None:
+            labels = generator.choice(len(self.tensors["shares"]), n, p=self.tensors["shares"].numpy())
+        Z: Tensor | None = None
+        for i in np.unique(labels).tolist():
+            rows = torch.from_numpy(np.flatnonzero(labels == i))
+            drawn = self.draw_one(self._tensors_of(i), len(rows), generator, temperature)
+            Z = drawn.new_empty(n, drawn.shape[1]) if Z is None else Z
+            Z[rows] = drawn
+        assert Z is not None
+        return Z
+
+    def log_prob(self, Z: Tensor) -> Tensor:
+        """Return log sum_y w_y q(z | y), without labels log q(z): n numbers, nats."""
+        if "shares" not in self.tensors:
+            return self.log_prob_one(self.tensors, Z)
+        shares = self.tensors["shares"].log().tolist()
+        return torch.stack([w + self.log_prob_one(self._tensors_of(i), Z) for i, w in enumerate(shares)]).logsumexp(0)
+
+    def _tensors_of(self, i: int) -> dict[str, Tensor]:
+        prefix = f"{i}."
+        return {name.removeprefix(prefix): t for name, t in self.tensors.items() if name.startswith(prefix)}
+
+
+def count_classes(labels: np.ndarray, n_classes: int, owner: str) -> np.ndarray:
+    """Return the number of codes of each class. Raises a ValueError if a class has fewer than 10."""
+    counts = np.bincount(labels, minlength=n_classes)
+    if counts.min() < MIN_CODES:
+        raise ValueError(f"{owner} needs {MIN_CODES} examples of each label. One has {counts.min()}.")
+    return counts
+
+
 def mean_and_std(Z: Tensor) -> tuple[Tensor, Tensor]:
     """Return the mean and the standard deviation of each component. A standard deviation of 0 becomes 1."""
     std, mean = torch.std_mean(Z, 0, correction=0)

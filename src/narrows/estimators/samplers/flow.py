@@ -8,17 +8,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from narrows.estimators.samplers.base import Sampler, mean_and_std, split_codes, train_by_likelihood
+from narrows.estimators.samplers.base import LabelledSampler, mean_and_std, split_codes, train_by_likelihood
 from narrows.params import LAYER_WIDTHS, Integer, OneOf, Parameter, Rule
 from narrows.training import forked_rng
 
 KINDS = ("spline", "maf", "iaf")
 
 
-class Flow(Sampler):
+class Flow(LabelledSampler):
     """A normalising flow: z = f(eps), eps ~ N(0, I), where f is autoregressive. Needs the extra `flows` (zuko).
 
-    With many codes it is more exact than a mixture. It is slower to fit and to draw from.
+    With many codes it is more exact than a mixture. It is slower to fit and to draw from. With labels each class
+    has its own flow.
 
     Parameters
     ----------
@@ -57,18 +58,8 @@ class Flow(Sampler):
             "max_epochs": self.max_epochs,
         }
 
-    def fit(self, Z: Tensor, seed: int, labels: np.ndarray | None = None) -> Flow:
-        """Fit to codes Z (n x L) by maximum likelihood.
-
-        Raises
-        ------
-        ValueError
-            If `labels` are given, or a setting is not valid.
-        ImportError
-            If zuko is not installed.
-        """
-        if labels is not None:
-            raise ValueError("A flow takes no labels: leave `y` out, or use a mixture, which handles labels.")
+    def check(self) -> None:
+        """Raise a ValueError for a setting that is not valid."""
         owner = type(self).__name__
         rules: dict[str, Rule] = {
             "transforms": Integer(1),
@@ -78,27 +69,29 @@ class Flow(Sampler):
         }
         for name, rule in rules.items():
             Parameter(name, None, rule, "").check(owner, getattr(self, name))
+
+    def fit_one(self, Z: Tensor, seed: int) -> dict[str, Tensor]:
+        """Fit one flow to codes Z (n x L) by maximum likelihood. Raises an ImportError without zuko."""
         mean, std = mean_and_std(Z)
         train, held_out = map(torch.from_numpy, split_codes(((Z - mean) / std).float().numpy(), seed))
         with forked_rng(seed):
             flow = self._make_flow(Z.shape[1])
             state = train_by_likelihood(flow, lambda part: flow().log_prob(part), train, held_out, self.max_epochs)
-        self.tensors = {"mean": mean, "std": std, **{f"flow.{name}": tensor for name, tensor in state.items()}}
-        return self
+        return {"mean": mean, "std": std, **{f"flow.{name}": tensor for name, tensor in state.items()}}
 
-    def draw(
-        self, n: int, generator: np.random.Generator, temperature: float = 1.0, labels: np.ndarray | None = None
+    def draw_one(
+        self, tensors: dict[str, Tensor], n: int, generator: np.random.Generator, temperature: float
     ) -> Tensor:
-        """Draw new codes; `labels` are ignored."""
-        eps = torch.from_numpy(generator.standard_normal((n, len(self.tensors["mean"]))) * temperature)
-        flow = self._load_flow()
+        """Draw codes from one flow."""
+        eps = torch.from_numpy(generator.standard_normal((n, len(tensors["mean"]))) * temperature)
+        flow = self._load_flow(tensors)
         with torch.inference_mode():
             z = torch.cat([flow().transform.inv(part) for part in eps.float().split(4096)])
-        return z.double() * self.tensors["std"] + self.tensors["mean"]
+        return z.double() * tensors["std"] + tensors["mean"]
 
-    def log_prob(self, Z: Tensor) -> Tensor:
+    def log_prob_one(self, tensors: dict[str, Tensor], Z: Tensor) -> Tensor:
         """Return log N(f^-1(z); 0, I) + log |det J|, where J is the Jacobian of f^-1: n numbers, nats."""
-        mean, std, flow = self.tensors["mean"], self.tensors["std"], self._load_flow()
+        mean, std, flow = tensors["mean"], tensors["std"], self._load_flow(tensors)
         with torch.inference_mode():
             nats = torch.cat([flow().log_prob(part) for part in ((Z - mean) / std).float().split(4096)])
         return nats.double() - std.log().sum()
@@ -112,8 +105,8 @@ class Flow(Sampler):
         flow = make(n_components, transforms=self.transforms, hidden_features=tuple(self.hidden))
         return zuko.flows.Flow(flow.transform.inv, flow.base) if self.kind == "iaf" else flow
 
-    def _load_flow(self) -> Any:
+    def _load_flow(self, tensors: dict[str, Tensor]) -> Any:
         with forked_rng(0):
-            flow = self._make_flow(len(self.tensors["mean"]))
-        flow.load_state_dict({k.removeprefix("flow."): t for k, t in self.tensors.items() if k.startswith("flow.")})
+            flow = self._make_flow(len(tensors["mean"]))
+        flow.load_state_dict({k.removeprefix("flow."): t for k, t in tensors.items() if k.startswith("flow.")})
         return flow.eval()

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from narrows.estimators.samplers.base import MIN_CODES, Sampler, mean_and_std, split_codes
+from narrows.estimators.samplers.base import Sampler, count_classes, mean_and_std, split_codes
 from narrows.params import Integer, OneOf, Parameter, either
 
 
@@ -67,9 +67,7 @@ class Mixture(Sampler):
         if labels is None:
             self.tensors = self._fit_one(Z, seed)
             return self
-        counts = np.bincount(labels, minlength=len(self.classes or ()))
-        if counts.min() < MIN_CODES:
-            raise ValueError(f"A mixture for each label needs {MIN_CODES} examples of each. One has {counts.min()}.")
+        counts = count_classes(labels, len(self.classes or ()), type(self).__name__)
         parts = [self._fit_one(Z[torch.from_numpy(labels == i)], seed) for i in range(len(counts))]
         self.tensors = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
         sizes = torch.tensor([len(part["weights"]) for part in parts])

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from narrows.bottlenecks import Gaussian
 from narrows.data import Schema
-from narrows.estimators.samplers.base import Sampler, mean_and_std, split_codes, train_by_likelihood
+from narrows.estimators.samplers.base import LabelledSampler, mean_and_std, split_codes, train_by_likelihood
 from narrows.evaluation.likelihood import importance
 from narrows.model import Autoencoder, inference_mode
 from narrows.params import LAYER_WIDTHS, Integer, Parameter
@@ -33,10 +33,11 @@ _PATIENCE = 30  # epochs: the bound of held-out codes is noisy
 _N_WARMUP = 500  # steps in which the weight of the KL grows to 1; without them s stays wide, and components collapse
 
 
-class TwoStage(Sampler):
+class TwoStage(LabelledSampler):
     """A second, small VAE, fitted to codes by its evidence lower bound. It has as many components as they have.
 
-    It needs no extra, and fits a code of any shape that a network can. With few codes a mixture is more exact.
+    It needs no extra, and fits a code of any shape that a network can. With few codes a mixture is more exact. With
+    labels each class has its own VAE.
 
     Parameters
     ----------
@@ -61,19 +62,14 @@ class TwoStage(Sampler):
         """Return the constructor's arguments."""
         return {"hidden": list(self.hidden), "max_epochs": self.max_epochs}
 
-    def fit(self, Z: Tensor, seed: int, labels: np.ndarray | None = None) -> TwoStage:
-        """Fit the second VAE to codes Z (n x L).
-
-        Raises
-        ------
-        ValueError
-            If `labels` are given, or a setting is not valid.
-        """
-        if labels is not None:
-            raise ValueError("A two-stage VAE takes no labels: leave `y` out, or use a mixture, which handles labels.")
+    def check(self) -> None:
+        """Raise a ValueError for a setting that is not valid."""
         owner = type(self).__name__
         for name, rule in (("hidden", LAYER_WIDTHS), ("max_epochs", Integer(1))):
             Parameter(name, None, rule, "").check(owner, getattr(self, name))
+
+    def fit_one(self, Z: Tensor, seed: int) -> dict[str, Tensor]:
+        """Fit a second VAE to codes Z (n x L)."""
         mean, std = mean_and_std(Z)
         train, held_out = map(torch.from_numpy, split_codes(((Z - mean) / std).float().numpy(), seed))
         with forked_rng(seed):
@@ -85,26 +81,25 @@ class TwoStage(Sampler):
             state = train_by_likelihood(
                 model, bound, train, held_out, self.max_epochs, learning_rate=3e-3, patience=_PATIENCE, batch=64
             )
-        self.tensors = {"mean": mean, "std": std, **{f"model.{name}": tensor for name, tensor in state.items()}}
-        return self
+        return {"mean": mean, "std": std, **{f"model.{name}": tensor for name, tensor in state.items()}}
 
-    def draw(
-        self, n: int, generator: np.random.Generator, temperature: float = 1.0, labels: np.ndarray | None = None
+    def draw_one(
+        self, tensors: dict[str, Tensor], n: int, generator: np.random.Generator, temperature: float
     ) -> Tensor:
-        """Draw new codes; `labels` are ignored. The temperature scales both u and the noise of z."""
-        model = self._load_model()
-        u, noise = torch.from_numpy(generator.standard_normal((2, n, len(self.tensors["mean"]))) * temperature).float()
+        """Draw codes from one VAE. The temperature scales both u and the noise of z."""
+        model = self._load_model(tensors)
+        u, noise = torch.from_numpy(generator.standard_normal((2, n, len(tensors["mean"]))) * temperature).float()
         with inference_mode(model):
             params = model.decoder(u)
-            z = model.likelihood.mean(params) + noise * self.tensors["model.likelihood.variance"].sqrt()
-        return z.double() * self.tensors["std"] + self.tensors["mean"]
+            z = model.likelihood.mean(params) + noise * tensors["model.likelihood.variance"].sqrt()
+        return z.double() * tensors["std"] + tensors["mean"]
 
-    def log_prob(self, Z: Tensor) -> Tensor:
+    def log_prob_one(self, tensors: dict[str, Tensor], Z: Tensor) -> Tensor:
         """Return an importance estimate of log q(z) from 200 draws of the posterior of u: n numbers, nats.
 
         In expectation it is a lower bound, and exp of it is unbiased. The draws are the same in each call.
         """
-        mean, std, model = self.tensors["mean"], self.tensors["std"], self._load_model()
+        mean, std, model = tensors["mean"], tensors["std"], self._load_model(tensors)
         z = ((Z - mean) / std).float()
         with inference_mode(model):
             nats, _ = importance(model, model.encoder(z), z, _N_DRAWS, seed=0)
@@ -118,10 +113,10 @@ class TwoStage(Sampler):
         )
         return parts.model
 
-    def _load_model(self) -> Autoencoder:
+    def _load_model(self, tensors: dict[str, Tensor]) -> Autoencoder:
         with forked_rng(0):
-            model = self._make_model(len(self.tensors["mean"]))
-        state = {k.removeprefix("model."): t for k, t in self.tensors.items() if k.startswith("model.")}
+            model = self._make_model(len(tensors["mean"]))
+        state = {k.removeprefix("model."): t for k, t in tensors.items() if k.startswith("model.")}
         model.load_state_dict(state)
         return model.eval()
 
