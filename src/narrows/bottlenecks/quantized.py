@@ -91,7 +91,7 @@ class Codebooks(Discrete):
         places = (index + self.n_codes * torch.arange(n_groups, device=index.device)).flatten()
         n_places = n_groups * self.n_codes
         sums = groups.new_zeros(n_places, size).index_add_(0, places, groups.flatten(0, 1))
-        counts = torch.bincount(places, minlength=n_places).to(groups.dtype)
+        counts = groups.new_zeros(n_places).index_add_(0, places, torch.ones_like(places, dtype=groups.dtype))
         return counts.unflatten(0, (n_groups, self.n_codes)), sums.unflatten(0, (n_groups, self.n_codes))
 
 
