@@ -1,6 +1,6 @@
 """Times of the studio's page: opening it, turning its dials, panning its map of 100,000 points, and training on photos.
 
-    python benchmarks/studio_page.py [opening dials map training] [--repeats 5] [--chromium PATH]
+    python benchmarks/studio_page.py [opening dials map filters training] [--repeats 5] [--chromium PATH]
 
 `narrows studio MODEL DATA --no-browser` runs in a separate process, and headless Chromium (WebGL in software) opens
 the address that it prints.
@@ -12,6 +12,9 @@ the address that it prints.
   event replaces an older one that was not drawn yet.
 - `map`: 100,000 codes: seconds from the link to points on the screen, and frames a second while it is panned by 60
   pixels a frame.
+- `filters`: the page of `narrows map` with 100,000 rows of 8 columns: milliseconds until everything follows a filter
+  (the points, contours, histograms, counts and the table), for ranges of each histogram and levels of a column in turn;
+  and frames a second while the map is panned and zoomed.
 - `training`: a .zip of 325 photos of 96 x 96 pixels, cut from scikit-learn's two, all defaults: seconds from a click on
   Train to the first pictures (of PCA), to the model's first ones, and to the dials, after 20 s of training. The studio
   has been open for half a minute, as it is while a person looks at the data.
@@ -232,8 +235,72 @@ def training(browser: Any, repeats: int) -> dict[str, Any]:
     return {name: statistics.median(values) for name, values in seconds.items()} | {"repeats": repeats}
 
 
+def filters(browser: Any, folder: Path) -> dict[str, Any]:
+    """Filter and move the page of a map of `N_POINTS` rows."""
+    rng = np.random.default_rng(SEED)
+    kinds = rng.integers(6, size=N_POINTS)
+    X = (kinds[:, None] * rng.normal(size=8) + rng.normal(size=(N_POINTS, 8))).astype(np.float32)
+    model = narrows.AE(4, hidden=(32,), max_epochs=1, random_state=SEED, verbose=0).fit(X[:10_000])
+    path = narrows.write_map(model, X, folder / "map.html", y=kinds, method="axes", max_examples=N_POINTS)
+    page = browser.new_page(viewport={"width": 1400, "height": 900})
+    page.goto(path.as_uri())
+    page.wait_for_function("document.querySelector('.explorer')?.explorer?.took > 0")
+    result = page.evaluate(
+        """async () => {
+          const view = document.querySelector(".explorer").explorer;
+          const frame = () => new Promise(requestAnimationFrame);
+          const took = [];
+          const filter = async (column) => {
+            const start = performance.now();
+            view.rows.filter(column);
+            const applied = performance.now() - start;
+            view.filtered();
+            await frame();
+            await frame();
+            took.push(applied + view.took);
+          };
+          for (let round = 0; round < 3; round++) {
+            for (const column of view.rows.columns) {
+              if (column.kind === "level") {
+                for (const level of [0, 1, 2]) {
+                  column.chosen.add(level);
+                  await filter(column);
+                }
+              } else {
+                for (const last of [4, 8, 12, 16]) {
+                  column.range = [2, last];
+                  await filter(column);
+                }
+              }
+              column.clear();
+              await filter(column);
+            }
+          }
+          const frames = [];
+          for (let i = 0; i < 120; i++) {
+            const start = performance.now();
+            if (i % 40 < 20) view.map.zoomBy(i % 40 < 10 ? 1.1 : 1 / 1.1);
+            else view.map.panBy(i % 2 ? 30 : -30, 10);
+            await frame();
+            frames.push(performance.now() - start);
+          }
+          return { took, frames };
+        }"""
+    )
+    page.close()
+    took, frames = np.array(result["took"]), np.array(result["frames"])
+    return {
+        "rows": N_POINTS,
+        "filters": len(took),
+        "filter_median_ms": float(np.median(took)),
+        "filter_p99_ms": float(np.quantile(took, 0.99)),
+        "filter_worst_ms": float(took.max()),
+        "frames_a_second": float(1000 / frames.mean()),
+    }
+
+
 def main() -> None:
-    parser = arguments(__doc__, ("opening", "dials", "map", "training"))
+    parser = arguments(__doc__, ("opening", "dials", "map", "filters", "training"))
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--chromium", default=shutil.which("chromium"))
     options = parser.parse_args()
@@ -248,6 +315,7 @@ def main() -> None:
             "opening": lambda: opening(browser, model, small, options.repeats),
             "dials": lambda: dials(browser, model, small),
             "map": lambda: panned(browser, model, many, options.repeats),
+            "filters": lambda: filters(browser, Path(folder)),
             "training": lambda: training(browser, options.repeats),
         }
         for name in options.jobs or jobs:
