@@ -17,6 +17,7 @@ intervals by Student's t.
 
 from __future__ import annotations
 
+import functools
 import math
 import statistics
 import tempfile
@@ -260,6 +261,7 @@ def theirs(model: Model, X: np.ndarray, epochs: int, rate: float, seed: int) -> 
     return Side(seconds, encode, lambda z: best.decoder(z).reconstruction.flatten(1), log_prior)
 
 
+@functools.cache  # of all models
 def binary_mnist() -> tuple[np.ndarray, np.ndarray]:
     """Return 10,000 and 2,000 images of MNIST, whose pixels are drawn once: 0 or 1 (n x 28 x 28, 8 bits)."""
     rng = np.random.default_rng(0)

@@ -122,6 +122,7 @@ def test_a_box_selects(chromium, path):
         tab.mouse.move(*corners[1])
         tab.mouse.up()
         inside = tab.evaluate("document.querySelector('.explorer').explorer.map.x.filter((x) => x < 0.5).length")
+        assert 0 < inside < 240
         wait_for(tab, f"{inside} of 240 rows")
         tab.keyboard.press("Escape")
         wait_for(tab, "240 rows")

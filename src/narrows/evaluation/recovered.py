@@ -181,7 +181,7 @@ class _Mean:
 
 
 class _Read(NamedTuple):
-    """What the user's function gives for a batch: the cross-entropy, NaN if it is unknown, and logits, or None.
+    """Results of the user's function for a batch: the cross-entropy, NaN if it is unknown, and logits, or None.
 
     `mask` is True for the tokens of the inputs, and None without padding.
     """

@@ -118,7 +118,7 @@ def data_columns(display: Display, more: Mapping[str, np.ndarray]) -> list[MapCo
 
 def _value_column(name: str, values: np.ndarray) -> MapColumn | None:
     """Return values of any type as a column. Few whole numbers are levels, as for labels."""
-    if values.dtype.kind in "biuf" and values.dtype.kind != "b":
+    if values.dtype.kind in "iuf":
         return label_column(name, values, len(values))
     return _as_column(name, cells.from_array(values))
 

@@ -106,10 +106,10 @@ class Dictionary:
             If nothing can be written to the folder; the unit then keeps its name.
         """
         with self._lock:
-            names = {**self.names, unit: text}
-            if self.path is not None:
-                names = {**storage.edit_notes(self.path, units={unit: text}).units}
-            self.model.unit_names_ = {number: name for number, name in names.items() if name}
+            if self.path is None:
+                self.model.unit_names_ = {u: name for u, name in {**self.names, unit: text}.items() if name}
+            else:
+                self.model.unit_names_ = dict(storage.edit_notes(self.path, units={unit: text}).units)
 
     # ---------------------------------------------------------------------------------------------- the list
 

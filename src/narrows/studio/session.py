@@ -140,8 +140,10 @@ class Session:
             view.stop()
         for view in self.deleted.values():
             self._doom(view)
-        for folder in self._doomed - {view.path for view in self.views.values()}:
-            shutil.rmtree(folder, ignore_errors=True)
+        in_use = {view.path.resolve() for view in self.views.values() if view.path}
+        for folder in self._doomed:
+            if folder.resolve() not in in_use:
+                shutil.rmtree(folder, ignore_errors=True)
         if self._temporary is not None:
             self._temporary.cleanup()
             self._temporary = None

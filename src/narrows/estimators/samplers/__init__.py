@@ -23,7 +23,7 @@ from torch import Tensor
 
 from narrows.data import spaced_indices
 from narrows.estimators.samplers.autoregressive import Autoregressive
-from narrows.estimators.samplers.base import MIN_CODES, Sampler
+from narrows.estimators.samplers.base import MIN_CODES, Sampler, tensors_below
 from narrows.estimators.samplers.flow import Flow
 from narrows.estimators.samplers.mixture import Mixture
 from narrows.estimators.samplers.prior import Prior
@@ -74,8 +74,7 @@ def restore_samplers(documents: dict[str, Any], tensors: dict[str, Tensor]) -> d
     for name, document in documents.items():
         sampler = samplers[name] = SAMPLERS[document["kind"]](**document["settings"])
         sampler.classes = None if document["classes"] is None else tuple(document["classes"])
-        prefix = f"samplers.{name}."
-        sampler.tensors = {key.removeprefix(prefix): t for key, t in tensors.items() if key.startswith(prefix)}
+        sampler.tensors = tensors_below(tensors, f"samplers.{name}.")
     return samplers
 
 

@@ -104,25 +104,28 @@ class LabelledSampler(Sampler):
             return self.draw_one(self.tensors, n, generator, temperature)
         if labels is None:
             labels = generator.choice(len(self.tensors["shares"]), n, p=self.tensors["shares"].numpy())
-        Z: Tensor | None = None
-        for i in np.unique(labels).tolist():
-            rows = torch.from_numpy(np.flatnonzero(labels == i))
-            drawn = self.draw_one(self._tensors_of(i), len(rows), generator, temperature)
-            Z = drawn.new_empty(n, drawn.shape[1]) if Z is None else Z
-            Z[rows] = drawn
-        assert Z is not None
-        return Z
+        classes, counts = np.unique(labels, return_counts=True)
+        by_class = [
+            self.draw_one(tensors_below(self.tensors, f"{i}."), k, generator, temperature)
+            for i, k in zip(classes.tolist(), counts.tolist(), strict=True)
+        ]
+        places = np.argsort(np.argsort(labels, kind="stable"))  # of each label among the sorted ones
+        return torch.cat(by_class)[torch.from_numpy(places)]
 
     def log_prob(self, Z: Tensor) -> Tensor:
         """Return log sum_y w_y q(z | y), without labels log q(z): n numbers, nats."""
         if "shares" not in self.tensors:
             return self.log_prob_one(self.tensors, Z)
         shares = self.tensors["shares"].log().tolist()
-        return torch.stack([w + self.log_prob_one(self._tensors_of(i), Z) for i, w in enumerate(shares)]).logsumexp(0)
+        by_class = [
+            share + self.log_prob_one(tensors_below(self.tensors, f"{i}."), Z) for i, share in enumerate(shares)
+        ]
+        return torch.stack(by_class).logsumexp(0)
 
-    def _tensors_of(self, i: int) -> dict[str, Tensor]:
-        prefix = f"{i}."
-        return {name.removeprefix(prefix): t for name, t in self.tensors.items() if name.startswith(prefix)}
+
+def tensors_below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """Return the tensors whose names begin with `prefix`, by the rest of their names."""
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
 
 def count_classes(labels: np.ndarray, n_classes: int, owner: str) -> np.ndarray:

@@ -8,7 +8,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from narrows.estimators.samplers.base import LabelledSampler, mean_and_std, split_codes, train_by_likelihood
+from narrows.estimators.samplers.base import (
+    LabelledSampler,
+    mean_and_std,
+    split_codes,
+    tensors_below,
+    train_by_likelihood,
+)
 from narrows.params import LAYER_WIDTHS, Integer, OneOf, Parameter, Rule
 from narrows.training import forked_rng
 
@@ -108,5 +114,5 @@ class Flow(LabelledSampler):
     def _load_flow(self, tensors: dict[str, Tensor]) -> Any:
         with forked_rng(0):
             flow = self._make_flow(len(tensors["mean"]))
-        flow.load_state_dict({k.removeprefix("flow."): t for k, t in tensors.items() if k.startswith("flow.")})
+        flow.load_state_dict(tensors_below(tensors, "flow."))
         return flow.eval()

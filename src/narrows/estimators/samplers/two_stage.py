@@ -20,7 +20,13 @@ from torch import Tensor
 
 from narrows.bottlenecks import Gaussian
 from narrows.data import Schema
-from narrows.estimators.samplers.base import LabelledSampler, mean_and_std, split_codes, train_by_likelihood
+from narrows.estimators.samplers.base import (
+    LabelledSampler,
+    mean_and_std,
+    split_codes,
+    tensors_below,
+    train_by_likelihood,
+)
 from narrows.evaluation.likelihood import importance
 from narrows.model import Autoencoder, inference_mode
 from narrows.params import LAYER_WIDTHS, Integer, Parameter
@@ -116,8 +122,7 @@ class TwoStage(LabelledSampler):
     def _load_model(self, tensors: dict[str, Tensor]) -> Autoencoder:
         with forked_rng(0):
             model = self._make_model(len(tensors["mean"]))
-        state = {k.removeprefix("model."): t for k, t in tensors.items() if k.startswith("model.")}
-        model.load_state_dict(state)
+        model.load_state_dict(tensors_below(tensors, "model."))
         return model.eval()
 
 
