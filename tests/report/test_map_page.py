@@ -177,6 +177,8 @@ def test_clusters_are_peaks_with_names():
         "depth high",
         "stone, depth low",
     ]
+    same = kind._replace(name="label")
+    assert name_clusters(clusters, None, [kind, same], codes, is_sparse=False, has_names=True)[2] == "stone"
     label = MapColumn("label", owner, ["a", "b", "c"])
     assert name_clusters(clusters, label, [], codes, is_sparse=True, has_names=True) == ["a", "b", "c"]
     vague = MapColumn("safe", np.zeros(600, int), ["yes", "no"])  # all clusters have the same

@@ -312,8 +312,9 @@ def _differences(columns: Sequence[MapColumn], spread: _Spread, inside: np.ndarr
     if not found or max(found)[0] < _LEAST_DIFFERENCE:
         found += spread.strongest(inside)
     found.sort(key=lambda pair: -pair[0])
-    strong = [text for strength, text in found[:2] if strength >= _LEAST_DIFFERENCE]
-    return ", ".join(strong or [found[0][1]])
+    # a level may stand in two columns, such as the labels and the column that they come from
+    strong = list(dict.fromkeys(text for strength, text in found if strength >= _LEAST_DIFFERENCE))
+    return ", ".join(strong[:2] or [found[0][1]])
 
 
 def _distance(values: np.ndarray, inside: np.ndarray) -> float:
