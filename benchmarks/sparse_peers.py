@@ -335,9 +335,14 @@ def beyond(tried: dict[float, float]) -> list[float]:
     return [best * rates[-1] / rates[-2]] if best == rates[-1] else []
 
 
+def ending(name: str) -> str:
+    """Return how the names of results end that have a name of their own."""
+    return f"-{name}" if name else ""
+
+
 def best_rate(side: str, n_units: int, name: str) -> float:
-    """Return the best learning rate that the job rates has found, whose results have a name that ends in `name`."""
-    found = json.loads((RESULTS / f"sparse_peers-rates{name}.json").read_text())["explained_variance"][
+    """Return the best learning rate that the job rates has found, with the results that have this name."""
+    found = json.loads((RESULTS / f"sparse_peers-rates{ending(name)}.json").read_text())["explained_variance"][
         f"{side}, {n_units}"
     ]
     return float(max(found, key=lambda rate: found[rate]))
@@ -438,7 +443,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--first-seed", type=int, default=SEED)
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--name", default="", help="ending of the names of the results")
+    parser.add_argument("--name", default="", help="name of the results, and of the rates that are read")
     parser.add_argument("--run", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.run:
@@ -448,7 +453,7 @@ def main() -> None:
         print(name)
         results = {"data": Path(options.data).name, "batch_size": BATCH, "k": K, **JOBS[name](options)}
         show(results)
-        keep(f"sparse_peers-{name}{options.name}", results, *PEERS)
+        keep(f"sparse_peers-{name}{ending(options.name)}", results, *PEERS)
 
 
 if __name__ == "__main__":

@@ -87,6 +87,54 @@ def test_blocks_are_the_rows_of_a_layer_without_padding(model):
     assert not rows.requires_grad
 
 
+def make_sink(model, token=7):
+    """Give a token activations that are far longer than those of others, in the embedding and behind the blocks."""
+    with torch.no_grad():
+        model.embed.weight[token] *= 1_000
+        for block in model.blocks:
+            block.forward = lambda x, block=block: (block.mix(x), None)
+
+
+def test_long_rows_are_left_out_of_all_layers(model):
+    make_sink(model)
+    batches = make_batches(20)
+    tokens = torch.cat([batch["input_ids"][batch["attention_mask"].bool()] for batch in batches])
+    assert 0 < (tokens == 7).sum() < 20
+    with narrows.hook(model, ["embed", "blocks.1"], norm_limit=10) as hooked:
+        first, last = (torch.cat(list(hooked.blocks(batches, layer))) for layer in hooked.layers)
+        torch.testing.assert_close(first, model.embed(tokens[tokens != 7]).detach())
+        assert len(first) == len(last)
+        both = torch.cat(list(hooked.blocks(batches, hooked.layers)))
+        torch.testing.assert_close(both[:, 1], last)
+        for start in (1, 50, 300):
+            part = torch.cat(list(hooked.blocks(batches, "embed").start_at(start)))
+            torch.testing.assert_close(part, first[start:])
+    with narrows.hook(model, "embed") as hooked:
+        torch.testing.assert_close(torch.cat(list(hooked.blocks(batches))), model.embed(tokens).detach())
+
+
+def test_long_rows_and_padding_keep_their_activations_in_an_edit(model):
+    make_sink(model)
+    batch = make_batches(1, seed=3)[0]
+    batch["input_ids"][0, 0] = 7
+    is_kept = batch["attention_mask"].bool() & (batch["input_ids"] != 7)
+    with narrows.hook(model, "embed", norm_limit=10) as hooked, torch.no_grad():
+        seen = []
+        model.blocks[0].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+        with hooked.replace(torch.zeros_like):
+            model(**batch)
+    expected = torch.where(is_kept[..., None], 0.0, model.embed(batch["input_ids"]))
+    torch.testing.assert_close(seen[0], expected)
+
+
+def test_rows_of_zeros_set_no_limit_and_overflow_is_not_left_out():
+    rows = torch.zeros(10, 3)
+    rows[0], rows[1], rows[2] = torch.tensor([1.0, 0, 0]), torch.tensor([0, 2.0, 0]), torch.tensor([torch.inf, 0, 0])
+    with narrows.hook(nn.Sequential(nn.Identity()), "0", norm_limit=5) as hooked:
+        torch.testing.assert_close(next(iter(hooked.blocks([rows]))), rows)
+        assert len(next(iter(hooked.blocks([torch.zeros(4, 3)])))) == 4
+
+
 def test_the_model_is_as_it_was_behind_the_block(model):
     model.train()
     model.blocks[0].eval()
@@ -383,6 +431,8 @@ def test_wrong_arguments_are_named(model):
         narrows.hook(model, "xyz")
     with pytest.raises(ValueError, match="must be different names"):
         narrows.hook(model, ["embed", "embed"])
+    with pytest.raises(ValueError, match=r"`norm_limit` parameter of hook must be above 1, or None\. Got 0\.5"):
+        narrows.hook(model, "embed", norm_limit=0.5)
     with narrows.hook(model, ["blocks.0", "blocks.1"]) as hooked:
         with pytest.raises(ValueError, match="`layer` parameter of blocks"):
             hooked.blocks(make_batches(1))

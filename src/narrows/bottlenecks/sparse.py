@@ -15,7 +15,6 @@ from abc import abstractmethod
 from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from narrows.batch_sharding import batch_any, batch_length, batch_mean
@@ -98,10 +97,11 @@ class Sparse(Bottleneck):
         return code._replace(aux_code=self._aux_code(h)) if self.aux_active else code
 
     def _aux_code(self, h: Tensor | DeferredLinear) -> UnitBlock:
-        """Return the largest pre-activations of some dead units, moved above 0, and 0 elsewhere.
+        """Return the largest pre-activations of some dead units where they are above 0, and 0 elsewhere.
 
-        There are `aux_active` candidates. If more units are dead, those of a step are drawn by the digits of a product,
-        so that each gets its turn.
+        The gradient passes through all of the largest, so that units with none above 0 learn as well. There are
+        `aux_active` candidates. If more units are dead, those of a step are drawn by the digits of a product, so that
+        each gets its turn.
         """
         unit = torch.arange(self.n_components, device=self.idle.device)
         turn = (unit * 40_503 + self.idle.long() * 25_717) % 65_521 + 1
@@ -112,7 +112,8 @@ class Sparse(Bottleneck):
         if len(units) > self.n_aux:
             largest = torch.where(is_kept, values.detach(), -torch.inf).topk(self.n_aux, dim=1, sorted=False).indices
             is_kept = is_kept & torch.zeros_like(is_kept).scatter(1, largest, True)
-        return UnitBlock(torch.where(is_kept, F.softplus(values), 0.0), units, self.n_components)
+        positive = values + (values.relu() - values).detach()
+        return UnitBlock(torch.where(is_kept, positive, 0.0), units, self.n_components)
 
 
 class Penalized(Sparse):

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from narrows.data.arrays import as_array, as_floats, check_numeric
+from narrows.data.row_counts import RowCounts
 from narrows.params import counted
 
 _ROUNDING = 0.02  # of the largest entry: more than that of bfloat16, and less than rows differ
@@ -40,7 +41,7 @@ class Blocks:
     ----------
     n_read : number of rows that were taken or passed over, in all passes.
     n_passes : number of times that the blocks began.
-    n_zero, first_zero : number of rows that are all zero, and the number of the first one.
+    counts : which of the rows that were taken are all zero, or very long.
     has_changed : True if a further pass began with other rows than `begin` was told.
     """
 
@@ -48,7 +49,8 @@ class Blocks:
         self, source: Callable[[], Iterable[Any]] | Iterable[Any], owner: str, *, has_layers: bool = False
     ) -> None:
         self.source, self.owner, self.has_layers = source, owner, has_layers
-        self.n_read = self.n_passes = self.n_zero = self.first_zero = 0
+        self.n_read = self.n_passes = 0
+        self.counts = RowCounts()
         self.has_changed = False
         self._n_in_pass = 0
         self._known: Tensor | None = None  # the rows to pass over, as an earlier pass gave them
@@ -115,8 +117,7 @@ class Blocks:
             "n_read": self.n_read,
             "n_in_pass": self._n_in_pass,
             "n_passes": self.n_passes,
-            "n_zero": self.n_zero,
-            "first_zero": self.first_zero,
+            "counts": self.counts.state(),
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -137,8 +138,8 @@ class Blocks:
         else:
             raise BlockError(f"The iterator passed to {self.owner} is read once, and cannot go back to row {target:,}.")
         self._n_in_pass = target
-        for name in ("n_read", "n_passes", "n_zero", "first_zero"):
-            setattr(self, name, state[name])
+        self.n_read, self.n_passes = state["n_read"], state["n_passes"]
+        self.counts.restore(state.get("counts", {}))
 
     # ---------------------------------------------------------------------------------------------- inside
 
@@ -237,7 +238,7 @@ class Blocks:
             )
 
     def _checked(self, rows: Tensor) -> Tensor:
-        """Return rows that are finite, and count those that are all zero."""
+        """Return rows that are finite, and count them."""
         flat = rows.reshape(len(rows), -1)
         if rows.is_floating_point() and not bool(torch.isfinite(flat.sum(dtype=torch.float64))):
             place = (~torch.isfinite(flat)).nonzero()
@@ -249,10 +250,7 @@ class Blocks:
                     f"The iterator passed to {self.owner} gives {'NaN' if is_gap else 'infinity'} in column {column}, "
                     f"row {self._n_in_pass + row:,}: {advice}."
                 )
-        zero = (~flat.any(1)).nonzero().flatten()
-        if len(zero):
-            self.first_zero = self.first_zero if self.n_zero else self._n_in_pass + int(zero[0])
-            self.n_zero += len(zero)
+        self.counts.add(rows, self._n_in_pass)
         return rows
 
     def describe(self) -> str:

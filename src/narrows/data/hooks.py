@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from narrows.data.cache import write_rows
 from narrows.data.edits import as_edit, replace_tensor
 from narrows.data.fanned import fit_together
-from narrows.data.outputs import as_rows, copy_rows, first_tensor, mask_of_rows
+from narrows.data.outputs import as_rows, copy_rows, first_tensor, keep_ordinary, mask_of_ordinary, mask_of_rows
 from narrows.params import enumerate_names
 
 _MASK = "attention_mask"  # the key of the inputs of transformers' models
@@ -35,7 +35,14 @@ class _Complete(Exception):
     """Raised within a pass after the last layer, because the rest of the model is not needed."""
 
 
-def hook(model: nn.Module, layers: str | Sequence[str], *, mask: Mask = _MASK, stops_early: bool = True) -> HookedModel:
+def hook(
+    model: nn.Module,
+    layers: str | Sequence[str],
+    *,
+    mask: Mask = _MASK,
+    norm_limit: float | None = None,
+    stops_early: bool = True,
+) -> HookedModel:
     """Return a context manager that reads the activations of some layers of a model.
 
     Parameters
@@ -45,12 +52,16 @@ def hook(model: nn.Module, layers: str | Sequence[str], *, mask: Mask = _MASK, s
         pass gives the output of its first call.
     mask : key of the mask in inputs that are dicts; or a function of the inputs of a batch that returns the mask,
         (sequences, tokens), where 0 marks padding; None to keep all tokens. Inputs without this key have no padding.
+    norm_limit : a number above 1, such as 10: rows longer than this many times the median row of their batch are left
+        out like padding, of all layers. Language models have some tokens whose activations are hundreds of times as
+        long as others, and would be most of the variance; Sun et al., Massive activations in large language models
+        (2024), https://arxiv.org/abs/2402.17762. None to keep all.
     stops_early : True to end each pass of the model after the last of the layers; False to run it whole.
 
     Raises
     ------
     ValueError
-        If the model has no layer of that name.
+        If the model has no layer of that name, or `norm_limit` is not above 1.
 
     Examples
     --------
@@ -60,7 +71,7 @@ def hook(model: nn.Module, layers: str | Sequence[str], *, mask: Mask = _MASK, s
     ...     [tuple(block.shape) for block in hooked.blocks([torch.ones(5, 8), torch.ones(3, 8)])]
     [(5, 16), (3, 16)]
     """
-    return HookedModel(model, [layers] if isinstance(layers, str) else list(layers), mask, stops_early)
+    return HookedModel(model, [layers] if isinstance(layers, str) else list(layers), mask, norm_limit, stops_early)
 
 
 class HookedModel:
@@ -71,8 +82,13 @@ class HookedModel:
     layers : names of the layers.
     """
 
-    def __init__(self, model: nn.Module, layers: Sequence[str], mask: Mask, stops_early: bool) -> None:
+    def __init__(
+        self, model: nn.Module, layers: Sequence[str], mask: Mask, norm_limit: float | None, stops_early: bool
+    ) -> None:
         self.model, self.layers, self.mask, self.stops_early = model, list(layers), mask, stops_early
+        self.norm_limit = norm_limit
+        if norm_limit is not None and not norm_limit > 1:
+            raise ValueError(f"The `norm_limit` parameter of hook must be above 1, or None. Got {norm_limit!r}.")
         modules = dict(model.named_modules())
         for layer in self.layers:
             if layer not in modules or layer == "":
@@ -206,8 +222,8 @@ class HookedModel:
         """Return a context manager in which the model computes with other outputs of a layer.
 
         The whole model runs, and behind the block it is as before. Activations are edited without gradients; tokens
-        that the mask leaves out keep theirs. A mask that is a function gets the inputs of the call. The block gets a
-        function that returns the mask of the latest call, None without padding.
+        that the mask or `norm_limit` leaves out keep theirs. A mask that is a function gets the inputs of the call.
+        The block gets a function that returns the mask of the latest call, None without padding.
 
         Parameters
         ----------
@@ -238,11 +254,13 @@ class HookedModel:
             mask = self.mask_of(named or (inputs[0] if len(inputs) == 1 else inputs))
 
         def edit_tokens(output: Tensor) -> Tensor:
-            is_token = mask_of_rows(output, mask, layer)
-            if is_token is None:
+            is_edited = mask_of_rows(output, mask, layer)
+            if self.norm_limit is not None:
+                is_edited = mask_of_ordinary(output, is_edited, self.norm_limit)
+            if is_edited is None:
                 return function(output)
             edited = output.clone()
-            edited[is_token] = function(output[is_token])
+            edited[is_edited] = function(output[is_edited])
             return edited
 
         with contextlib.ExitStack() as stack:
@@ -277,7 +295,7 @@ class HookedModel:
                 raise ValueError(f"The layer {layer!r} was not called in a pass of the model.")
             found = as_rows(outputs[layer], mask, layer)
             rows[layer] = copy_rows(found) if found.is_inference() else found
-        return rows
+        return rows if self.norm_limit is None else keep_ordinary(rows, self.norm_limit)
 
     def mask_of(self, batch: Any) -> Tensor | None:
         """Return the mask of a batch of inputs, None without padding."""
@@ -330,7 +348,7 @@ class LayerBlocks:
                 row -= n
                 continue
             rows = self._rows(self.hooked.run(batch))
-            if mask is not None and has_mask is None:
+            if mask is not None and has_mask is None and self.hooked.norm_limit is None:
                 has_mask = len(rows) == int(mask.sum())  # a layer behind a pooling has a row for each sequence
             if row < len(rows):
                 yield rows[row:]

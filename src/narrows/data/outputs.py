@@ -49,3 +49,28 @@ def mask_of_rows(output: Tensor, mask: Tensor | None, layer: str) -> Tensor | No
             f"{tuple(mask.shape)}."
         )
     return mask.to(output.device)
+
+
+def is_ordinary(rows: Tensor, norm_limit: float) -> Tensor:
+    """Return False for rows (n, width) longer than `norm_limit` times the median length of those that are not zero.
+
+    A row that is not finite is ordinary here: who reads it finds the error.
+    """
+    lengths = torch.linalg.vector_norm(rows.float(), dim=1)
+    is_long = lengths > norm_limit * torch.where(lengths > 0, lengths, torch.nan).nanmedian()
+    return ~is_long | ~rows.isfinite().all(1)
+
+
+def mask_of_ordinary(output: Tensor, is_token: Tensor | None, norm_limit: float) -> Tensor:
+    """Return True for the rows (..., width) of a layer's output that are tokens, and ordinary among them."""
+    is_kept = torch.ones(output.shape[:-1], dtype=torch.bool, device=output.device) if is_token is None else is_token
+    return is_kept.masked_scatter(is_kept, is_ordinary(output[is_kept], norm_limit))
+
+
+def keep_ordinary(rows: dict[str, Tensor], norm_limit: float) -> dict[str, Tensor]:
+    """Return the rows (n, width) of each layer that are ordinary: in all layers, where these have as many rows."""
+    kept = {layer: is_ordinary(value, norm_limit) for layer, value in rows.items()}
+    if len({value.shape for value in kept.values()}) == 1:
+        in_all = torch.stack([value.cpu() for value in kept.values()]).all(0)
+        kept = {layer: in_all.to(value.device) for layer, value in kept.items()}
+    return {layer: value if bool(kept[layer].all()) else value[kept[layer]] for layer, value in rows.items()}

@@ -23,8 +23,8 @@ from narrows.data import (
     spaced_indices,
     subsample_evenly,
 )
-from narrows.data.arrays import pieces, tensor_as_array
-from narrows.data.files.mapped import describe_zero_rows
+from narrows.data.arrays import as_shared_tensor, pieces, tensor_as_array
+from narrows.data.row_counts import RowCounts
 from narrows.fitted import FittedModel
 from narrows.objectives import Objective
 from narrows.params import counted
@@ -163,32 +163,28 @@ def list_facts(
     if isinstance(rows, MappedRows):
         facts += rows.notes
     if opened is None or opened.blocks is None:
-        return facts if isinstance(rows, MappedRows) else facts + _list_empty_rows(rows, estimator)
+        return facts if isinstance(rows, MappedRows) else facts + _describe_rows(rows, estimator)
     blocks, notes = opened.blocks, opened.notes if buffer is None else buffer.notes
-    zero = describe_zero_rows(blocks.n_zero, blocks.n_read, f"row {blocks.first_zero:,}") if blocks.n_zero else None
-    return [*facts, blocks.describe(), *notes, *([zero] if zero else [])]
+    return [*facts, blocks.describe(), *notes, *blocks.counts.describe(_number_of_row)]
 
 
-def _list_empty_rows(rows: np.ndarray, estimator: FittedModel) -> list[str]:
-    """Return lines about rows in memory that are all missing or, for a sparse dictionary, all zero, often padding."""
-    schema = estimator.schema_
-    kinds: dict[str, Callable[[np.ndarray], np.ndarray]] = {}
+def _describe_rows(rows: np.ndarray, estimator: FittedModel) -> list[str]:
+    """Return lines about rows in memory that have no value or, for a sparse dictionary, are all zero or very long."""
+    schema, facts = estimator.schema_, []
     if schema.has_gaps and rows.dtype.kind == "f":
-        kinds["missing"] = np.isnan
-    if estimator.model_.bottleneck.is_sparse and schema.kind == "vector":
-        kinds["zero"] = lambda piece: piece == 0
-    found: dict[str, list[np.ndarray]] = {kind: [] for kind in kinds}
-    for start, piece in pieces(rows):
-        for kind, is_empty in kinds.items():
-            found[kind].append(start + np.flatnonzero(is_empty(piece).reshape(len(piece), -1).all(1)))
-    facts = []
-    for kind, parts in found.items():
-        empty = np.concatenate(parts)
-        if kind == "missing" and len(empty):
+        parts = [start + np.flatnonzero(np.isnan(x).reshape(len(x), -1).all(1)) for start, x in pieces(rows)]
+        if len(empty := np.concatenate(parts)):
             facts.append(
                 f"{len(empty):,} of {counted(len(rows), 'row')} have no value (first: row {empty[0]:,}). Nothing is "
                 "learned from them; leave them out."
             )
-        elif len(empty):
-            facts.append(describe_zero_rows(len(empty), len(rows), f"row {empty[0]:,}"))
+    if estimator.model_.bottleneck.is_sparse and schema.kind == "vector":
+        counts = RowCounts()
+        for start, piece in pieces(rows):
+            counts.add(as_shared_tensor(piece), start)
+        facts += counts.describe(_number_of_row)
     return facts
+
+
+def _number_of_row(row: int) -> str:
+    return f"row {row:,}"

@@ -21,8 +21,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from narrows.data.arrays import as_floats, min_max, pieces, tensor_as_array
+from narrows.data.arrays import as_floats, as_shared_tensor, min_max, pieces, tensor_as_array
 from narrows.data.files.mapping import SUFFIXES, MappedFile, find_mapped, map_file
+from narrows.data.row_counts import RowCounts
 from narrows.params import counted
 
 _TOUCHED = 64 << 20  # bytes of mapped pages after whose use they no longer count as memory of the process
@@ -302,28 +303,18 @@ def _open_layers(paths: Sequence[Path]) -> MappedRows:
 
 
 def scan_rows(rows: MappedRows, owner: str) -> None:
-    """Check in one pass that all rows are finite, and note what they are, and how many are all zero.
+    """Check in one pass that all rows are finite, and note what they are, and which are all zero or very long.
 
     Raises
     ------
     ValueError
         If a row holds NaN or infinity. The message names the file, the row and the column.
     """
-    n, first = 0, 0
+    counts = RowCounts()
     for start, piece in pieces(rows):  # type: ignore[arg-type]
         min_max(piece, owner, start, locate=rows.locate)
-        zero = np.flatnonzero(~piece.reshape(len(piece), -1).any(1))
-        first = first if n or not len(zero) else start + int(zero[0])
-        n += len(zero)
-    rows.notes = [rows.describe(), *([describe_zero_rows(n, len(rows), rows.locate(first))] if n else [])]
-
-
-def describe_zero_rows(n: int, n_rows: int, first: str) -> str:
-    """Return a message about `n` rows that are all zero, of which `first` is the place of the first one."""
-    return (
-        f"{n:,} of {counted(n_rows, 'row')} are all zero (first: {first}). They are learned as examples; leave out "
-        "padding before you save activations."
-    )
+        counts.add(as_shared_tensor(piece), start)
+    rows.notes = [rows.describe(), *counts.describe(rows.locate)]
 
 
 def _as_rows(file: MappedFile) -> np.ndarray:
