@@ -352,7 +352,7 @@ def quality(options: argparse.Namespace) -> dict[str, Any]:
     """Train each side with its best learning rate and several seeds, the sides in turn."""
     results: dict[str, Any] = {"tokens": options.tokens, "dead_rows": options.dead_rows}
     for n_units in options.units:
-        runs = {side: best_rate(side, n_units, options.name) for side in options.sides}
+        runs = {side: best_rate(side, n_units, options.name if options.rates is None else options.rates) for side in options.sides}
 
         def one(repeat: int, side: str, rate: float, n_units: int = n_units) -> dict[str, float]:
             seed = options.first_seed + repeat
@@ -443,7 +443,8 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--first-seed", type=int, default=SEED)
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--name", default="", help="name of the results, and of the rates that are read")
+    parser.add_argument("--name", default="", help="name of the results")
+    parser.add_argument("--rates", help="name of the results of the job rates that are read; by default as --name")
     parser.add_argument("--run", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.run:
