@@ -27,6 +27,7 @@ from typing import Any
 
 import numpy as np
 import sparse_peers
+import sparse_sides
 import torch
 import torch.nn.functional as F
 from common import SEED, arguments, in_turn, keep, show
@@ -83,9 +84,9 @@ def write_activations(options: argparse.Namespace) -> dict[str, Any]:
     return results
 
 
-def measure(model: torch.nn.Module, windows: np.ndarray, run: sparse_peers.Run) -> dict[str, float]:
+def measure(model: torch.nn.Module, windows: np.ndarray, run: sparse_sides.Run) -> dict[str, float]:
     """Train a dictionary, and return the loss of the model that computes with its reconstructions."""
-    train, apply = sparse_peers.make(run, sparse_peers.load(run.data, "train"))
+    train, apply = sparse_sides.make(run, sparse_sides.load(run.data, "train"))
     train()
 
     def loss(inputs: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
@@ -111,7 +112,7 @@ def compare_losses(options: argparse.Namespace) -> dict[str, Any]:
 
         def one(repeat: int, side: str, n_units: int = n_units) -> dict[str, float]:
             rate = sparse_peers.best_rate(side, n_units, options.name)
-            run = sparse_peers.Run(side, n_units, rate, options.tokens, SEED + repeat, options.data, 0)
+            run = sparse_sides.Run(side, n_units, rate, options.tokens, SEED + repeat, options.data, 0)
             return measure(model, windows[: options.windows], run)
 
         sides = {side: functools.partial(one, side=side) for side in options.sides}
@@ -134,7 +135,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=300_000)
     parser.add_argument("--windows", type=int, default=160, help="windows of the test")
     parser.add_argument("--units", type=int, nargs="+", default=[4608])
-    parser.add_argument("--sides", nargs="+", default=["narrows", "sae_lens"], choices=list(sparse_peers.RATES))
+    parser.add_argument("--sides", nargs="+", default=["narrows", "sae_lens"], choices=list(sparse_sides.RATES))
     parser.add_argument("--tokens", type=int, default=500_000)
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--name", default="smollm2", help="name of the results, and of the rates that are read")
@@ -147,7 +148,7 @@ def main() -> None:
             keep(
                 f"sparse_ce{sparse_peers.ending(options.name)}",
                 {"tokens": options.tokens, **results},
-                *sparse_peers.PEERS,
+                *sparse_sides.PEERS,
             )
 
 

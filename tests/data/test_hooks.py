@@ -113,6 +113,54 @@ def test_long_rows_are_left_out_of_all_layers(model):
         torch.testing.assert_close(torch.cat(list(hooked.blocks(batches))), model.embed(tokens).detach())
 
 
+class Mean(nn.Module):
+    """Each sequence as one row, beside its tokens: what a pooling makes."""
+
+    def __init__(self, model):
+        super().__init__()
+        self.model, self.pool = model, nn.Identity()
+
+    def forward(self, input_ids, attention_mask):
+        self.model(input_ids, attention_mask)
+        return self.pool(self.model.embed(input_ids).mean(1))
+
+
+def test_layers_lose_the_same_tokens_beside_a_pooled_one(model):
+    """One token is long in the embedding only, another in the block only."""
+    with torch.no_grad():
+        model.embed.weight[7] *= 1_000
+        model.blocks[0].forward = lambda x: (torch.where(x == model.embed.weight[9], 1_000.0, x.clamp(-3, 3)), None)
+    batches = make_batches(30)
+    tokens = torch.cat([batch["input_ids"][batch["attention_mask"].bool()] for batch in batches])
+    with narrows.hook(Mean(model), ["model.embed", "model.blocks.0", "pool"], norm_limit=10) as hooked:
+        rows = torch.cat(list(hooked.blocks(batches, hooked.layers[:2])))
+        n_pooled = sum(map(len, hooked.blocks(batches, "pool")))
+    kept = tokens[(tokens != 7) & (tokens != 9)]
+    assert len(kept) < len(tokens) - 2
+    torch.testing.assert_close(rows[:, 0], model.embed(kept).detach())
+    torch.testing.assert_close(rows[:, 1], model.embed(kept).detach().clamp(-3, 3))
+    assert 0 < n_pooled <= 8 * 30
+
+
+def test_a_folder_has_one_limit(model, tmp_path):
+    batches = make_batches(4)
+    for limit in (None, 10):
+        with narrows.hook(model, "embed", norm_limit=limit) as hooked:
+            hooked.save(batches, tmp_path / str(limit))
+            hooked.save(batches, tmp_path / str(limit))  # complete
+    with (
+        narrows.hook(model, "embed", norm_limit=10) as hooked,
+        pytest.raises(ValueError, match=r"holds rows of norm_limit=None, not 10\.0"),
+    ):
+        hooked.save(batches, tmp_path / "None")
+    path = tmp_path / "None" / "manifest.json"
+    older = json.loads(path.read_text())
+    del older["norm_limit"]  # as written before there was a limit
+    path.write_text(json.dumps(older))
+    with narrows.hook(model, "embed") as hooked:
+        hooked.save(batches, tmp_path / "None")
+
+
 def test_long_rows_and_padding_keep_their_activations_in_an_edit(model):
     make_sink(model)
     batch = make_batches(1, seed=3)[0]
@@ -431,8 +479,9 @@ def test_wrong_arguments_are_named(model):
         narrows.hook(model, "xyz")
     with pytest.raises(ValueError, match="must be different names"):
         narrows.hook(model, ["embed", "embed"])
-    with pytest.raises(ValueError, match=r"`norm_limit` parameter of hook must be above 1, or None\. Got 0\.5"):
-        narrows.hook(model, "embed", norm_limit=0.5)
+    for limit in (0.5, "10", float("nan")):
+        with pytest.raises(ValueError, match="`norm_limit` parameter of hook must be above 1"):
+            narrows.hook(model, "embed", norm_limit=limit)
     with narrows.hook(model, ["blocks.0", "blocks.1"]) as hooked:
         with pytest.raises(ValueError, match="`layer` parameter of blocks"):
             hooked.blocks(make_batches(1))

@@ -139,7 +139,7 @@ class Blocks:
             raise BlockError(f"The iterator passed to {self.owner} is read once, and cannot go back to row {target:,}.")
         self._n_in_pass = target
         self.n_read, self.n_passes = state["n_read"], state["n_passes"]
-        self.counts.restore(state.get("counts", {}))
+        self.counts.restore(state.get("counts", {**state, "n_rows": self.n_read}))  # an older one has zeros only
 
     # ---------------------------------------------------------------------------------------------- inside
 

@@ -1,6 +1,6 @@
 """Activations in files: one folder for each layer, whose files `fit` reads as rows, and a manifest.
 
-    folder/manifest.json            layers, dtype, and how many batches and rows the files hold
+    folder/manifest.json            layers, dtype, norm_limit, and how many batches and rows the files hold
     folder/LAYER/00000.npy          rows (n, width) of float16 or float32; .safetensors for bfloat16
 
 Files are written under a temporary name and renamed, and the manifest after them. Where this stops, the next call
@@ -35,6 +35,7 @@ def write_rows(
     file_bytes: int,
     max_bytes: int | None,
     n_given: int = 0,
+    norm_limit: float | None = None,
 ) -> dict[str, Path]:
     """Write the rows of each layer into files, from the first batch that is in none.
 
@@ -44,6 +45,7 @@ def write_rows(
         layer.
     layers, folder, dtype, file_bytes, max_bytes : see `HookedModel.save`.
     n_given : number of all batches; 0 if it is unknown.
+    norm_limit : see `hook`.
 
     Returns
     -------
@@ -58,7 +60,7 @@ def write_rows(
         raise ValueError(
             f"The `dtype` parameter of save must be one of {', '.join(map(repr, _DTYPES))}. Got {dtype!r}."
         )
-    cache = _Cache(Path(folder).expanduser(), layers, dtype)
+    cache = _Cache(Path(folder).expanduser(), layers, dtype, norm_limit)
     if cache.manifest["is_complete"]:
         _warn_of_others(cache, n_given)
     else:
@@ -98,13 +100,14 @@ def _warn_of_others(cache: _Cache, n_given: int) -> None:
 class _Cache:
     """The files of a folder, and the rows that are to be written."""
 
-    def __init__(self, folder: Path, layers: Sequence[str], dtype: str) -> None:
+    def __init__(self, folder: Path, layers: Sequence[str], dtype: str, norm_limit: float | None) -> None:
         self.folder, self.layers, self.dtype = folder, layers, dtype
         self.pending: dict[str, list[Tensor]] = {layer: [] for layer in layers}
         self.n_batches = 0  # of pending rows
         self.manifest: dict[str, Any] = {
             "layers": list(layers),
             "dtype": dtype,
+            "norm_limit": None if norm_limit is None else float(norm_limit),
             "n_batches": 0,
             "n_rows": dict.fromkeys(layers, 0),
             "files": [],
@@ -178,15 +181,19 @@ class _Cache:
     def _go_on(self, path: Path) -> None:
         """Take the manifest of an earlier call, and remove a file that was written after it."""
         try:
-            before = json.loads(path.read_text(encoding="utf-8"))
-            same = before["layers"] == list(self.layers) and before["dtype"] == self.dtype
-            self.manifest = {name: before[name] for name in self.manifest}
+            before = {"norm_limit": None, **json.loads(path.read_text(encoding="utf-8"))}
+            asked, self.manifest = self.manifest, {name: before[name] for name in self.manifest}
         except (json.JSONDecodeError, KeyError, TypeError) as error:
             raise ValueError(f"{path} is damaged ({error}). Delete its folder to write it again.") from error
-        if not same:
+        if any(before[name] != asked[name] for name in ("layers", "dtype")):
             raise ValueError(
                 f"{path.parent} holds the layers {before['layers']} in {before['dtype']}, not {list(self.layers)} in "
                 f"{self.dtype}. Pass another folder."
+            )
+        if before["norm_limit"] != asked["norm_limit"]:
+            raise ValueError(
+                f"{path.parent} holds rows of norm_limit={before['norm_limit']}, not {asked['norm_limit']}. "
+                "Pass another folder."
             )
         for layer in self.layers:
             check_saved(self.folder / layer)

@@ -14,6 +14,7 @@ import difflib
 import operator
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from numbers import Real
 from types import TracebackType
 from typing import Any, Self
 
@@ -52,10 +53,10 @@ def hook(
         pass gives the output of its first call.
     mask : key of the mask in inputs that are dicts; or a function of the inputs of a batch that returns the mask,
         (sequences, tokens), where 0 marks padding; None to keep all tokens. Inputs without this key have no padding.
-    norm_limit : a number above 1, such as 10: rows longer than this many times the median row of their batch are left
-        out like padding, of all layers. Language models have some tokens whose activations are hundreds of times as
-        long as others, and would be most of the variance; Sun et al., Massive activations in large language models
-        (2024), https://arxiv.org/abs/2402.17762. None to keep all.
+    norm_limit : a number above 1, such as 10: tokens whose activation in one of the layers is longer than this many
+        times the median of their batch are left out like padding. Language models have some tokens whose activations
+        are hundreds of times as long as others, and would be most of the variance; Sun et al., Massive activations in
+        large language models (2024), https://arxiv.org/abs/2402.17762. None to keep all.
     stops_early : True to end each pass of the model after the last of the layers; False to run it whole.
 
     Raises
@@ -87,7 +88,7 @@ class HookedModel:
     ) -> None:
         self.model, self.layers, self.mask, self.stops_early = model, list(layers), mask, stops_early
         self.norm_limit = norm_limit
-        if norm_limit is not None and not norm_limit > 1:
+        if norm_limit is not None and not (isinstance(norm_limit, Real) and norm_limit > 1):
             raise ValueError(f"The `norm_limit` parameter of hook must be above 1, or None. Got {norm_limit!r}.")
         modules = dict(model.named_modules())
         for layer in self.layers:
@@ -202,8 +203,8 @@ class HookedModel:
         Raises
         ------
         ValueError
-            If activations are not finite, or not in float16; if the folder is of other layers or another dtype; if
-            there is nothing to write, or `max_bytes` is less than the first batch.
+            If activations are not finite, or not in float16; if the folder is of other layers, another dtype or
+            another `norm_limit`; if there is nothing to write, or `max_bytes` is less than the first batch.
         OSError
             If a file cannot be written, or one of an earlier call is lost. Complete files stay.
         """
@@ -215,15 +216,16 @@ class HookedModel:
             return (outputs for outputs, _ in self._passes(inputs))
 
         n_given = operator.length_hint(batches, 0)
-        return write_rows(rows_from, self.layers, folder, dtype, file_bytes, max_bytes, n_given)
+        return write_rows(rows_from, self.layers, folder, dtype, file_bytes, max_bytes, n_given, self.norm_limit)
 
     @contextlib.contextmanager
     def replace(self, edit: Any, layer: str | None = None) -> Iterator[Callable[[], Tensor | None]]:
         """Return a context manager in which the model computes with other outputs of a layer.
 
         The whole model runs, and behind the block it is as before. Activations are edited without gradients; tokens
-        that the mask or `norm_limit` leaves out keep theirs. A mask that is a function gets the inputs of the call.
-        The block gets a function that returns the mask of the latest call, None without padding.
+        that the mask leaves out, or that `norm_limit` leaves out of this layer, keep theirs. A mask that is a function
+        gets the inputs of the call. The block gets a function that returns the mask of the latest call, None without
+        padding.
 
         Parameters
         ----------

@@ -57,8 +57,9 @@ def is_ordinary(rows: Tensor, norm_limit: float) -> Tensor:
     A row that is not finite is ordinary here: who reads it finds the error.
     """
     lengths = torch.linalg.vector_norm(rows.float(), dim=1)
-    is_long = lengths > norm_limit * torch.where(lengths > 0, lengths, torch.nan).nanmedian()
-    return ~is_long | ~rows.isfinite().all(1)
+    positive = lengths[lengths > 0]
+    limit = norm_limit * positive.median() if len(positive) else lengths.new_tensor(torch.inf)
+    return (lengths <= limit) | ~rows.isfinite().all(1)
 
 
 def mask_of_ordinary(output: Tensor, is_token: Tensor | None, norm_limit: float) -> Tensor:
@@ -68,9 +69,13 @@ def mask_of_ordinary(output: Tensor, is_token: Tensor | None, norm_limit: float)
 
 
 def keep_ordinary(rows: dict[str, Tensor], norm_limit: float) -> dict[str, Tensor]:
-    """Return the rows (n, width) of each layer that are ordinary: in all layers, where these have as many rows."""
+    """Return the rows (n, width) of each layer that are ordinary in it, and in all layers with as many rows."""
     kept = {layer: is_ordinary(value, norm_limit) for layer, value in rows.items()}
-    if len({value.shape for value in kept.values()}) == 1:
-        in_all = torch.stack([value.cpu() for value in kept.values()]).all(0)
-        kept = {layer: in_all.to(value.device) for layer, value in kept.items()}
-    return {layer: value if bool(kept[layer].all()) else value[kept[layer]] for layer, value in rows.items()}
+    in_all: dict[int, Tensor] = {}  # by the number of rows: a layer behind a pooling has others than its tokens
+    for value in kept.values():
+        in_all[len(value)] = in_all.get(len(value), value.cpu()) & value.cpu()
+    result = {}
+    for layer, value in rows.items():
+        is_kept = in_all[len(value)]
+        result[layer] = value if bool(is_kept.all()) else value[is_kept.to(value.device)]
+    return result

@@ -159,18 +159,16 @@ def list_facts(
     buffer: MixingBuffer | None = None,
 ) -> list[str]:
     """Return lines about the training rows of an estimator that has its parts, for the report."""
-    facts = estimator.schema_.list_facts()
+    schema = estimator.schema_
+    facts = schema.list_facts()
+    is_sparse = estimator.model_.bottleneck.is_sparse and schema.kind == "vector"
+    if opened is not None and opened.blocks is not None:
+        blocks, notes = opened.blocks, opened.notes if buffer is None else buffer.notes
+        facts += [blocks.describe(), *notes, *blocks.counts.describe_zero(_number_of_row)]
+        return facts + (blocks.counts.describe_long(_number_of_row) if is_sparse else [])
     if isinstance(rows, MappedRows):
-        facts += rows.notes
-    if opened is None or opened.blocks is None:
-        return facts if isinstance(rows, MappedRows) else facts + _describe_rows(rows, estimator)
-    blocks, notes = opened.blocks, opened.notes if buffer is None else buffer.notes
-    return [*facts, blocks.describe(), *notes, *blocks.counts.describe(_number_of_row)]
-
-
-def _describe_rows(rows: np.ndarray, estimator: FittedModel) -> list[str]:
-    """Return lines about rows in memory that have no value or, for a sparse dictionary, are all zero or very long."""
-    schema, facts = estimator.schema_, []
+        facts += [rows.describe(), *rows.counts.describe_zero(rows.locate)]
+        return facts + (rows.counts.describe_long(rows.locate) if is_sparse else [])
     if schema.has_gaps and rows.dtype.kind == "f":
         parts = [start + np.flatnonzero(np.isnan(x).reshape(len(x), -1).all(1)) for start, x in pieces(rows)]
         if len(empty := np.concatenate(parts)):
@@ -178,11 +176,11 @@ def _describe_rows(rows: np.ndarray, estimator: FittedModel) -> list[str]:
                 f"{len(empty):,} of {counted(len(rows), 'row')} have no value (first: row {empty[0]:,}). Nothing is "
                 "learned from them; leave them out."
             )
-    if estimator.model_.bottleneck.is_sparse and schema.kind == "vector":
+    if is_sparse:
         counts = RowCounts()
         for start, piece in pieces(rows):
             counts.add(as_shared_tensor(piece), start)
-        facts += counts.describe(_number_of_row)
+        facts += [*counts.describe_zero(_number_of_row), *counts.describe_long(_number_of_row)]
     return facts
 
 

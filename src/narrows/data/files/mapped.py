@@ -39,13 +39,13 @@ class MappedRows(ABC):
     shape, ndim, size, nbytes : as of an array.
     dtype : dtype of what indexing gives: float32 for half precision, otherwise as `narrows.data.as_floats` chooses it.
     tensor_dtype : dtype of what `take` gives.
-    notes : lines about the rows, for people, after `scan_rows`.
+    counts : which rows are all zero, or very long, after `scan_rows`.
     """
 
     def __init__(self, files: Sequence[MappedFile], shape: tuple[int, ...], tensor_dtype: torch.dtype) -> None:
         self.files, self.shape, self.tensor_dtype = list(files), shape, tensor_dtype
         self.dtype = tensor_as_array(torch.empty(0, dtype=tensor_dtype)).dtype
-        self.notes: list[str] = []
+        self.counts = RowCounts()
 
     @abstractmethod
     def locate(self, row: int) -> str:
@@ -303,18 +303,17 @@ def _open_layers(paths: Sequence[Path]) -> MappedRows:
 
 
 def scan_rows(rows: MappedRows, owner: str) -> None:
-    """Check in one pass that all rows are finite, and note what they are, and which are all zero or very long.
+    """Check in one pass that all rows are finite, and count those that are all zero or very long.
 
     Raises
     ------
     ValueError
         If a row holds NaN or infinity. The message names the file, the row and the column.
     """
-    counts = RowCounts()
+    rows.counts = RowCounts()
     for start, piece in pieces(rows):  # type: ignore[arg-type]
         min_max(piece, owner, start, locate=rows.locate)
-        counts.add(as_shared_tensor(piece), start)
-    rows.notes = [rows.describe(), *counts.describe(rows.locate)]
+        rows.counts.add(as_shared_tensor(piece), start)
 
 
 def _as_rows(file: MappedFile) -> np.ndarray:
