@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import argparse
 import functools
+import json
 import statistics
 from pathlib import Path
 from typing import Any
@@ -113,7 +114,9 @@ def compare_losses(options: argparse.Namespace) -> dict[str, Any]:
         def one(repeat: int, side: str, n_units: int = n_units) -> dict[str, float]:
             rate = sparse_peers.best_rate(side, n_units, options.name)
             run = sparse_sides.Run(side, n_units, rate, options.tokens, SEED + repeat, options.data, 0)
-            return measure(model, windows[: options.windows], run)
+            found = measure(model, windows[: options.windows], run)
+            print(f"  {side:<10} {n_units:>6} seed {run.seed:<4}", json.dumps(found), flush=True)
+            return found
 
         sides = {side: functools.partial(one, side=side) for side in options.sides}
         for side, found in in_turn(sides, options.seeds).items():
