@@ -104,7 +104,7 @@ def rates(options: argparse.Namespace) -> dict[str, Any]:
             left = list(RATES[side])
             while left:
                 rate = left.pop(0)
-                run = Run(side, n_units, rate, options.rate_tokens, RATES_SEED, options.data, dead_rows=BLOCK)
+                run = Run(side, n_units, rate, options.rate_tokens, RATES_SEED, options.data, options.dead_rows)
                 tried[rate] = train(run, is_alone=False)["explained_variance"]
                 if not left and len(tried) < N_RATES:
                     left = beyond(tried)
