@@ -60,7 +60,9 @@ def train_here(run: Run) -> dict[str, float]:
 
     usage = grown_mib(timed_fit, torch.device("cpu"))
     with torch.no_grad():
-        results = {**evaluate(apply, rows), "dead": share_of_dead(apply, torch.from_numpy(X[: run.dead_rows]))}
+        results = evaluate(apply, rows)
+        if run.dead_rows:
+            results["dead"] = share_of_dead(apply, torch.from_numpy(X[: run.dead_rows]))
     return {**results, "tokens_per_cpu_second": run.n_steps * BATCH / seconds, **usage}
 
 
@@ -104,7 +106,7 @@ def rates(options: argparse.Namespace) -> dict[str, Any]:
             left = list(RATES[side])
             while left:
                 rate = left.pop(0)
-                run = Run(side, n_units, rate, options.rate_tokens, RATES_SEED, options.data, options.dead_rows)
+                run = Run(side, n_units, rate, options.rate_tokens, RATES_SEED, options.data, dead_rows=0)
                 tried[rate] = train(run, is_alone=False)["explained_variance"]
                 if not left and len(tried) < N_RATES:
                     left = beyond(tried)
@@ -121,7 +123,7 @@ def beyond(tried: dict[float, float]) -> list[float]:
 
 
 def ending(name: str) -> str:
-    """Return how the names of results end that have a name of their own."""
+    """Return what the given name adds to the name of a result."""
     return f"-{name}" if name else ""
 
 
@@ -137,10 +139,7 @@ def quality(options: argparse.Namespace) -> dict[str, Any]:
     """Train each side with its best learning rate and several seeds, the sides in turn."""
     results: dict[str, Any] = {"tokens": options.tokens, "dead_rows": options.dead_rows}
     for n_units in options.units:
-        runs = {
-            side: best_rate(side, n_units, options.name if options.rates is None else options.rates)
-            for side in options.sides
-        }
+        runs = {side: best_rate(side, n_units, options.rates) for side in options.sides}
 
         def one(repeat: int, side: str, rate: float, n_units: int = n_units) -> dict[str, float]:
             seed = options.first_seed + repeat
@@ -235,6 +234,7 @@ def main() -> None:
     parser.add_argument("--rates", help="name of the results of the job rates that are read; by default as --name")
     parser.add_argument("--run", help=argparse.SUPPRESS)
     options = parser.parse_args()
+    options.rates = options.name if options.rates is None else options.rates
     if options.run:
         print(json.dumps(train_here(Run(**json.loads(options.run)))))
         return

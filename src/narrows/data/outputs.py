@@ -70,12 +70,8 @@ def mask_of_ordinary(output: Tensor, is_token: Tensor | None, norm_limit: float)
 
 def keep_ordinary(rows: dict[str, Tensor], norm_limit: float) -> dict[str, Tensor]:
     """Return the rows (n, width) of each layer that are ordinary in it, and in all layers with as many rows."""
-    kept = {layer: is_ordinary(value, norm_limit) for layer, value in rows.items()}
+    masks = {layer: is_ordinary(value, norm_limit).cpu() for layer, value in rows.items()}
     in_all: dict[int, Tensor] = {}  # by the number of rows: a layer behind a pooling has others than its tokens
-    for value in kept.values():
-        in_all[len(value)] = in_all.get(len(value), value.cpu()) & value.cpu()
-    result = {}
-    for layer, value in rows.items():
-        is_kept = in_all[len(value)]
-        result[layer] = value if bool(is_kept.all()) else value[is_kept.to(value.device)]
-    return result
+    for mask in masks.values():
+        in_all[len(mask)] = mask & in_all.get(len(mask), mask)
+    return {layer: value[in_all[len(value)].to(value.device)] for layer, value in rows.items()}

@@ -25,7 +25,7 @@ class RowCounts:
     def __init__(self) -> None:
         self.n_rows = self.n_zero = self.first_zero = self.n_long = self.first_long = 0
         self.squares = self.squares_of_long = self.limit = 0.0
-        self.waiting: list[tuple[int, Tensor]] = []  # the first rows' lengths, as long as there is no limit
+        self.waiting: list[tuple[int, Tensor]] = []  # lengths, as long as there is no limit
 
     def add(self, rows: Tensor, start: int) -> None:
         """Count finite rows, n x ..., of which the first has the number `start`. NaN counts as 0 in a length."""
@@ -37,7 +37,10 @@ class RowCounts:
         if not rows.is_floating_point():
             return
         flat = flat if flat.dtype == torch.float64 else flat.float()  # Apple's GPUs have no double precision
-        self.waiting.append((start, torch.linalg.vector_norm(flat.nan_to_num(0.0), dim=1).cpu().double()))
+        lengths = torch.linalg.vector_norm(flat.nan_to_num(0.0), dim=1).cpu().double()
+        if not bool(lengths.any()):
+            return
+        self.waiting.append((start, lengths))
         if self.limit or sum(int((lengths > 0).sum()) for _, lengths in self.waiting) >= _N_FIRST:
             self._count_waiting()
 
@@ -45,8 +48,8 @@ class RowCounts:
         """Count the long ones of the rows that wait, and set the limit before, if there is none."""
         if not self.limit and self.waiting:
             lengths = torch.cat([lengths for _, lengths in self.waiting])
-            self.limit = _LONG * float(lengths[lengths > 0].median()) if bool((lengths > 0).any()) else 0.0
-        for start, lengths in self.waiting if self.limit else ():
+            self.limit = _LONG * float(lengths[lengths > 0].median())
+        for start, lengths in self.waiting:
             is_long = lengths > self.limit
             if bool(is_long.any()):
                 self.first_long = self.first_long if self.n_long else start + int(is_long.nonzero()[0])

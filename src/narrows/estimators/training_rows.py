@@ -160,28 +160,27 @@ def list_facts(
 ) -> list[str]:
     """Return lines about the training rows of an estimator that has its parts, for the report."""
     schema = estimator.schema_
-    facts = schema.list_facts()
+    facts, counts, locate = schema.list_facts(), RowCounts(), _number_of_row
     is_sparse = estimator.model_.bottleneck.is_sparse and schema.kind == "vector"
     if opened is not None and opened.blocks is not None:
-        blocks, notes = opened.blocks, opened.notes if buffer is None else buffer.notes
-        facts += [blocks.describe(), *notes, *blocks.counts.describe_zero(_number_of_row)]
-        return facts + (blocks.counts.describe_long(_number_of_row) if is_sparse else [])
-    if isinstance(rows, MappedRows):
-        facts += [rows.describe(), *rows.counts.describe_zero(rows.locate)]
-        return facts + (rows.counts.describe_long(rows.locate) if is_sparse else [])
-    if schema.has_gaps and rows.dtype.kind == "f":
-        parts = [start + np.flatnonzero(np.isnan(x).reshape(len(x), -1).all(1)) for start, x in pieces(rows)]
-        if len(empty := np.concatenate(parts)):
+        facts += [opened.blocks.describe(), *(opened.notes if buffer is None else buffer.notes)]
+        counts = opened.blocks.counts
+    elif isinstance(rows, MappedRows):
+        facts.append(rows.describe())
+        counts, locate = rows.counts, rows.locate
+    else:
+        missing = []  # numbers of rows that have no value
+        for start, piece in pieces(rows):
+            if schema.has_gaps and rows.dtype.kind == "f":
+                missing.append(start + np.flatnonzero(np.isnan(piece).reshape(len(piece), -1).all(1)))
+            if is_sparse:
+                counts.add(as_shared_tensor(piece), start)
+        if missing and len(empty := np.concatenate(missing)):
             facts.append(
                 f"{len(empty):,} of {counted(len(rows), 'row')} have no value (first: row {empty[0]:,}). Nothing is "
                 "learned from them; leave them out."
             )
-    if is_sparse:
-        counts = RowCounts()
-        for start, piece in pieces(rows):
-            counts.add(as_shared_tensor(piece), start)
-        facts += [*counts.describe_zero(_number_of_row), *counts.describe_long(_number_of_row)]
-    return facts
+    return [*facts, *counts.describe_zero(locate), *(counts.describe_long(locate) if is_sparse else [])]
 
 
 def _number_of_row(row: int) -> str:
